@@ -1,0 +1,269 @@
+"""Everything that can go wrong, as one tree.
+
+::
+
+    KalshiError
+    ├── ConfigError          environment, host, key or option is wrong; nothing was sent
+    ├── InputError           an argument is wrong; nothing was sent
+    ├── TransportError       no usable answer arrived
+    │   ├── NotSentError     provably nothing reached the exchange
+    │   └── DeadlineError    the time set for the call ran out
+    ├── ApiError             the exchange answered with an error
+    │   ├── BadRequestError  400
+    │   ├── AuthError        401, 403
+    │   ├── NotFoundError    404
+    │   ├── ConflictError    409
+    │   ├── GoneError        410
+    │   ├── RateLimitError   429
+    │   └── ServerError      5xx
+    ├── DecodeError          the answer is not what the protocol promises
+    ├── PaginationError      a walk over pages ended before its end; carries what arrived
+    ├── ArchiveError         a file of ours cannot be read or written
+    ├── FrameError           a frame lacks what the function needs
+    └── ReportError          a notebook could not be executed or exported
+
+    KalshiWarning
+    ├── DriftWarning         the exchange sent something this version does not know
+    ├── PartialDataWarning   rows are missing, repeated or capped
+    └── SecurityWarning      a key file is readable by others
+
+Nothing else leaves a public function, except ``KeyboardInterrupt`` and its kind.
+A message says what happened, what state you are in, and what to do next.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ApiError",
+    "ArchiveError",
+    "AuthError",
+    "BadRequestError",
+    "ConfigError",
+    "ConflictError",
+    "DeadlineError",
+    "DecodeError",
+    "DriftWarning",
+    "FrameError",
+    "GoneError",
+    "InputError",
+    "KalshiError",
+    "KalshiWarning",
+    "NotFoundError",
+    "NotSentError",
+    "PaginationError",
+    "PartialDataWarning",
+    "RateLimitError",
+    "ReportError",
+    "SecurityWarning",
+    "ServerError",
+    "TransportError",
+    "printable",
+]
+
+# C0/C1 controls, surrogates, zero-width and direction-changing characters.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+
+
+def printable(text: object, limit: int = 200) -> str:
+    r"""Foreign text made safe for one line of a message or a log.
+
+    Control, zero-width and direction-changing characters are escaped and the
+    text is cut at `limit` characters.
+
+    Examples
+    --------
+    >>> printable("a\nb\x1b[31m")
+    'a\\nb\\x1b[31m'
+    """
+    escaped = _UNPRINTABLE.sub(
+        lambda m: m.group().encode("unicode_escape", "surrogatepass").decode("ascii"),
+        str(text)[: limit + 1],
+    )
+    return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"
+
+
+class KalshiError(Exception):
+    """Base of every error this package raises."""
+
+    def _repr_html_(self) -> str:
+        name = type(self).__name__
+        return f"<pre><strong>{name}</strong>: {html.escape(str(self))}</pre>"
+
+
+class ConfigError(KalshiError):
+    """The environment, host, key or an option is wrong. Nothing was sent."""
+
+
+class InputError(KalshiError, ValueError):
+    """An argument is wrong. Nothing was sent."""
+
+
+class TransportError(KalshiError):
+    """The connection failed, so no usable answer arrived.
+
+    For a read this means "try again". For a write it means that the outcome is
+    not known.
+    """
+
+
+class NotSentError(TransportError):
+    """The connection failed before a single byte of the request left."""
+
+
+class DeadlineError(TransportError):
+    """The total time set for the call ran out."""
+
+
+class ApiError(KalshiError):
+    """The exchange answered with an error.
+
+    Attributes
+    ----------
+    status : int
+        HTTP status.
+    code, message, details : str
+        What the body said; empty where it said nothing.
+    method, path : str
+        The request, without its query. Headers are never kept.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        *,
+        code: str = "",
+        message: str = "",
+        details: str = "",
+        method: str = "",
+        path: str = "",
+        hint: str = "",
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = details
+        self.method = method
+        self.path = path
+        self.hint = hint
+        said = " · ".join(printable(part) for part in (code, message, details) if part)
+        text = f"{method} {printable(path)} answered HTTP {status}: {said or 'no reason given'}"
+        super().__init__(f"{text}\n{hint}" if hint else text)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild_api_error, (type(self), dict(self.__dict__)))
+
+
+def _rebuild_api_error(cls: type[ApiError], state: dict[str, Any]) -> ApiError:
+    return cls(**state)
+
+
+class BadRequestError(ApiError):
+    """HTTP 400: the exchange refused the request; nothing changed."""
+
+
+class AuthError(ApiError):
+    """HTTP 401 or 403: the key was refused or may not do this."""
+
+
+class NotFoundError(ApiError):
+    """HTTP 404: no such object (for a cancel: it is finished or unknown)."""
+
+
+class ConflictError(ApiError):
+    """HTTP 409: the state of the exchange forbids it."""
+
+
+class GoneError(ApiError):
+    """HTTP 410: the exchange has removed this route."""
+
+
+class RateLimitError(ApiError):
+    """HTTP 429: the token bucket is empty."""
+
+
+class ServerError(ApiError):
+    """HTTP 5xx: the exchange failed; the outcome of a write is not known."""
+
+
+class DecodeError(KalshiError):
+    """The answer is not what the protocol promises; nothing of it was used.
+
+    Attributes
+    ----------
+    where : str
+        The place in the body, such as ``$.markets[3].ticker``; empty for the body as a whole.
+    """
+
+    def __init__(self, message: str, *, where: str = "") -> None:
+        self.where = where
+        super().__init__(f"{message} (at {where})" if where else message)
+
+
+class PaginationError(KalshiError):
+    """A walk over pages ended before its end. What had arrived is kept.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame or None
+        The rows that arrived, typed like the complete result.
+    cursor : str
+        Where to go on: pass it as ``cursor=``. Empty when the walk cannot be resumed.
+    rows, pages : int
+        How much arrived.
+    cause : Exception or None
+        What ended the walk.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        cursor: str = "",
+        rows: int = 0,
+        pages: int = 0,
+        cause: BaseException | None = None,
+        frame: pd.DataFrame | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.cursor = cursor
+        self.rows = rows
+        self.pages = pages
+        self.cause = cause
+        self.frame = frame
+
+
+class ArchiveError(KalshiError):
+    """A file of this toolkit cannot be read or written."""
+
+
+class FrameError(KalshiError, ValueError):
+    """A frame lacks what the function needs, or holds what it cannot use."""
+
+
+class ReportError(KalshiError):
+    """A notebook could not be executed or exported."""
+
+
+class KalshiWarning(UserWarning):
+    """Base of every warning this package gives."""
+
+
+class DriftWarning(KalshiWarning):
+    """The exchange sent something this version does not know; it was kept, typed by its name."""
+
+
+class PartialDataWarning(KalshiWarning):
+    """Rows are missing, repeated or capped."""
+
+
+class SecurityWarning(KalshiWarning):
+    """A secret is less safe than it should be."""
