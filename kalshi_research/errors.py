@@ -27,7 +27,8 @@
     ├── PartialDataWarning   rows are missing, repeated or capped
     └── SecurityWarning      a key file is readable by others
 
-Nothing else leaves a public function, except ``KeyboardInterrupt`` and its kind.
+Nothing else leaves a public function, except ``KeyboardInterrupt`` and its kind. An
+interrupted walk raises `WalkInterrupted`, a ``KeyboardInterrupt`` that carries the rows.
 A message says what happened, what state you are in, and what to do next.
 """
 
@@ -64,6 +65,7 @@ __all__ = [
     "SecurityWarning",
     "ServerError",
     "TransportError",
+    "WalkInterrupted",
     "printable",
 ]
 
@@ -238,6 +240,28 @@ class PaginationError(KalshiError):
         self.rows = rows
         self.pages = pages
         self.cause = cause
+        self.frame = frame
+
+
+class WalkInterrupted(KeyboardInterrupt):
+    """The user interrupted a walk over pages. What had arrived is kept.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame or None
+        The rows that arrived, typed like the complete result.
+    cursor : str
+        Where to go on: pass it as ``cursor=``.
+    rows : int
+        How many rows arrived.
+    """
+
+    def __init__(
+        self, message: str, *, cursor: str = "", rows: int = 0, frame: pd.DataFrame | None = None
+    ) -> None:
+        super().__init__(message)
+        self.cursor = cursor
+        self.rows = rows
         self.frame = frame
 
 

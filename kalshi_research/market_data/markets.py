@@ -1,0 +1,414 @@
+"""Markets: the contracts one can trade, with their quotes and outcomes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from kalshi_research.errors import InputError, NotFoundError, PartialDataWarning, printable
+from kalshi_research.market_data.arguments import (
+    MarketStatus,
+    Tickers,
+    Time,
+    choice,
+    chunks,
+    row_cap,
+    check_ticker,
+    ticker_list,
+    time_window,
+    unix_ceil,
+    unix_floor,
+)
+from kalshi_research.market_data.cache import cached
+from kalshi_research.market_data.news import Known, known_items
+from kalshi_research.market_data.tiers import cutoff
+from kalshi_research.market_data.walks import Collection, Row, Test, Walk
+from kalshi_research.provenance import KEY
+from kalshi_research.schemas import MARKETS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kalshi_research.client import Client
+
+__all__ = ["get_market", "get_markets", "search_markets"]
+
+_TICKERS_A_REQUEST = 100
+_WINDOWS = {
+    # Kalshi's name of the window: (status filters it goes with, column it is about)
+    "created": ((None, "unopened", "open"), "created_time"),
+    "close": ((None, "closed"), "close_time"),
+    "settled": ((None, "settled"), "settlement_time"),
+    "updated": ((None,), "updated_time"),
+}
+_SEARCHED = ("ticker", "event_ticker", "title", "subtitle", "yes_sub_title", "no_sub_title")
+
+
+def get_markets(
+    client: Client,
+    tickers: Tickers | None = None,
+    *,
+    event_ticker: Tickers | None = None,
+    series_ticker: Tickers | None = None,
+    status: str | None = None,
+    min_created_ts: Time | None = None,
+    max_created_ts: Time | None = None,
+    min_close_ts: Time | None = None,
+    max_close_ts: Time | None = None,
+    min_settled_ts: Time | None = None,
+    max_settled_ts: Time | None = None,
+    min_updated_ts: Time | None = None,
+    max_updated_ts: Time | None = None,
+    mve_filter: str | None = "exclude",
+    historical: bool | None = None,
+    newer_than: str | Time | pd.DataFrame | None = None,
+    max_rows: int | None = None,
+    cursor: str = "",
+    progress: bool | None = None,
+) -> pd.DataFrame:
+    """Markets with their quotes, from both the live and the historical tier.
+
+    Parameters
+    ----------
+    client : Client
+    tickers : str, iterable of str or frame, optional
+        These markets, in whatever state they are.
+    event_ticker, series_ticker : str, iterable of str or frame, optional
+        All markets of these events, or of these series. Give one of the three at most.
+    status : {"unopened", "open", "paused", "closed", "settled"}, optional
+        The exchange's filter. (Answers use other words: `active`, `finalized`, ...)
+    min_created_ts, max_created_ts, ... : time, optional
+        Kalshi's windows, lower end inclusive, upper end exclusive. Only one kind at a
+        time: *created* goes with ``unopened``, ``open`` or no status; *close* with
+        ``closed`` or none; *settled* with ``settled`` or none; *updated* with no status.
+    mve_filter : {"exclude", "only"} or None
+        Combo markets (``KXMVE...``) are left out unless asked for; they outnumber all others.
+    historical : bool, optional
+        Whether to ask the tier of settled markets older than the cutoff. By default it is
+        asked wherever the question can reach there: for tickers the live tier does not
+        know, for events and series, and for ``status="settled"``.
+    newer_than : ticker, time or frame of markets, optional
+        Return only markets created after it.
+    max_rows : int, optional
+        At most this many rows, newest first. ``attrs["kalshi"]["complete"]`` says whether it cut.
+    cursor : str
+        Of a `PaginationError`: go on where that call broke off.
+    progress : bool, optional
+        Show a progress bar on work of several pages.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ticker, in the exchange's order (newest first). A side of the book
+        that is empty has no price (NaN), whatever sentinel the wire sends.
+
+        @MARKET_COLUMNS@
+
+    Raises
+    ------
+    InputError
+        For filters that do not go together; nothing is sent.
+    PaginationError
+        If the walk broke off; carries the rows so far and the cursor to go on from.
+
+    Examples
+    --------
+    >>> import kalshi_research as kr
+    >>> client = kr.connect("sandbox")
+    >>> markets = kr.get_markets(client, series_ticker="KXHIGHNY", status="open")
+    >>> bool((markets["yes_bid"] < markets["yes_ask"]).all())
+    True
+    """
+    target, names = _target(tickers, event_ticker, series_ticker)
+    choice(status, MarketStatus, "status")
+    choice(mve_filter, ("exclude", "only"), "mve_filter")
+    window = _window(
+        {
+            "created": (min_created_ts, max_created_ts),
+            "close": (min_close_ts, max_close_ts),
+            "settled": (min_settled_ts, max_settled_ts),
+            "updated": (min_updated_ts, max_updated_ts),
+        },
+        status,
+    )
+    if window and window[0] == "updated":
+        _check_updated(target, mve_filter)
+    known = None
+    if newer_than is not None:
+        known = known_items(newer_than, MARKETS, id_field="ticker")
+        _check_news(target, status, known)
+    question: dict[str, Any] = {
+        "target": target,
+        "names": names,
+        "status": status,
+        "window": window,
+        "mve_filter": None if target == "tickers" else mve_filter,
+        "historical": historical,
+        "max_rows": row_cap(max_rows),
+    }
+    settled = target == "tickers" or (status == "settled" and window is not None and window[2] is not None)
+    return cached(
+        client,
+        MARKETS,
+        question,
+        cacheable=settled and known is None and not cursor,
+        is_final=lambda frame: bool((frame["status"] == "finalized").all()),
+        fetch=lambda: _fetch(client, question, known, cursor, progress),
+    )
+
+
+def get_market(client: Client, ticker: str) -> pd.DataFrame:
+    """One market, wherever it lives by now.
+
+    Parameters
+    ----------
+    client : Client
+    ticker : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row, with the columns of `get_markets`.
+
+    Raises
+    ------
+    NotFoundError
+        If neither tier knows the ticker.
+
+    Examples
+    --------
+    >>> import kalshi_research as kr
+    >>> kr.get_market(kr.connect("sandbox"), "KXHIGHNY-26NOV20-B50.5").index.tolist()
+    ['KXHIGHNY-26NOV20-B50.5']
+    """
+    name = check_ticker(ticker)
+    rows = Collection(client, MARKETS, endpoint="/markets/{ticker}", question={"ticker": name})
+    try:
+        rows.add_one(f"/markets/{name}", "market", "markets", "live")
+    except NotFoundError:
+        rows.add_one(f"/historical/markets/{name}", "market", "markets", "historical")
+    return rows.frame(asked={name})
+
+
+def search_markets(
+    client: Client,
+    text: str,
+    *,
+    status: str | None = "open",
+    event_ticker: Tickers | None = None,
+    series_ticker: Tickers | None = None,
+    mve_filter: str | None = "exclude",
+    max_rows: int | None = None,
+    progress: bool | None = None,
+) -> pd.DataFrame:
+    """Markets whose ticker, title or outcome contains every word of `text`.
+
+    The exchange has no such search, so all markets that pass the filters are read and
+    looked through here: on the whole exchange that is more than a hundred pages. Narrow
+    it down by series or event where you can.
+
+    Parameters
+    ----------
+    client : Client
+    text : str
+        Words; upper and lower case are the same.
+    status, event_ticker, series_ticker, mve_filter, max_rows, progress
+        As for `get_markets`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `get_markets`.
+
+    Examples
+    --------
+    >>> import kalshi_research as kr
+    >>> found = kr.search_markets(kr.connect("sandbox"), "fed", status=None)
+    >>> len(found) > 0
+    True
+    """
+    if not isinstance(text, str) or not text.split():
+        raise InputError("text must hold at least one word to look for")
+    words = text.casefold().split()
+    target, names = _target(None, event_ticker, series_ticker)
+    question: dict[str, Any] = {
+        "target": target,
+        "names": names,
+        "status": choice(status, MarketStatus, "status"),
+        "window": None,
+        "mve_filter": choice(mve_filter, ("exclude", "only"), "mve_filter"),
+        "historical": False,
+        "max_rows": row_cap(max_rows),
+        "words": words,
+    }
+
+    def mentions(row: Row) -> bool:
+        said = " ".join(str(row.get(name) or "") for name in _SEARCHED).casefold()
+        return all(word in said for word in words)
+
+    return _fetch(client, question, None, "", progress, keep=mentions)
+
+
+def _target(
+    tickers: Tickers | None, event_ticker: Tickers | None, series_ticker: Tickers | None
+) -> tuple[str, list[str]]:
+    given = {
+        "tickers": (tickers, "ticker", ("ticker",)),
+        "event_ticker": (event_ticker, "event ticker", ("event_ticker",)),
+        "series_ticker": (series_ticker, "series ticker", ("series_ticker",)),
+    }
+    chosen = [name for name, (value, *_) in given.items() if value is not None]
+    if len(chosen) > 1:
+        raise InputError(f"{' and '.join(chosen)} exclude each other: give one of them")
+    if not chosen:
+        return "", []
+    value, what, columns = given[chosen[0]]
+    assert value is not None
+    return chosen[0], ticker_list(value, what, columns)
+
+
+Window = tuple[str, "pd.Timestamp | None", "pd.Timestamp | None"]
+
+
+def _window(windows: dict[str, tuple[Time | None, Time | None]], status: str | None) -> Window | None:
+    given = {kind: ends for kind, ends in windows.items() if ends != (None, None)}
+    if not given:
+        return None
+    if len(given) > 1:
+        raise InputError(
+            f"the windows {' and '.join(given)} exclude each other: the exchange takes one kind at a time"
+        )
+    kind, ends = next(iter(given.items()))
+    allowed = _WINDOWS[kind][0]
+    if status not in allowed:
+        words = " or ".join("no status" if s is None else f"status={s!r}" for s in allowed)
+        raise InputError(f"a window of {kind} times goes with {words}, not with status={status!r}")
+    return (kind, *time_window(*ends, (f"min_{kind}_ts", f"max_{kind}_ts")))
+
+
+def _check_updated(target: str, mve_filter: str | None) -> None:
+    if target not in ("", "series_ticker"):
+        raise InputError(f"min_updated_ts and max_updated_ts do not go with {target}")
+    if mve_filter != "exclude":
+        raise InputError("min_updated_ts and max_updated_ts go with mve_filter='exclude' only")
+
+
+def _check_news(target: str, status: str | None, known: Known) -> None:
+    if target == "tickers":
+        raise InputError("newer_than asks what is new in a list; it does not go with tickers")
+    if known.since is not None and status not in (None, "unopened", "open"):
+        raise InputError(
+            f"status={status!r} is not listed by creation, so newer_than needs a ticker or an earlier frame"
+        )
+
+
+def _fetch(
+    client: Client,
+    question: dict[str, Any],
+    known: Known | None,
+    cursor: str,
+    show_progress: bool | None,
+    keep: Test | None = None,
+) -> pd.DataFrame:
+    rows = Collection(
+        client,
+        MARKETS,
+        endpoint="/markets",
+        question=question,
+        max_rows=question["max_rows"],
+        cursor=cursor,
+        show_progress=show_progress,
+    )
+    by_name = question["target"] == "tickers"
+    walks = _walks_by_name if by_name else _walks_by_filter
+    for walk in walks(client, rows, question, known, keep):
+        rows.walk(walk)
+    names = set(question["names"])
+    frame = rows.frame(asked=names if by_name else None)
+    if by_name and not rows.capped:
+        frame = _say_unknown(frame, question["names"], cursor)
+    if known is not None:
+        known.warn_unless(rows.met or rows.capped, len(frame))
+    return _inside(frame, question["window"])
+
+
+def _walks_by_name(
+    client: Client, rows: Collection, question: dict[str, Any], known: Known | None, keep: Test | None
+) -> Iterator[Walk]:
+    names: list[str] = question["names"]
+    status = question["status"]
+    for i, some in enumerate(chunks(names, _TICKERS_A_REQUEST)):
+        params = {"tickers": ",".join(some), "status": status, **_bounds(question["window"])}
+        yield Walk(f"live:{i}", "/markets", "markets", params, keep=keep)
+    if question["historical"] is False or status not in (None, "settled") or rows.full:
+        return
+    found = set(rows.so_far().index)
+    missing = [name for name in names if name not in found]
+    for i, some in enumerate(chunks(missing, _TICKERS_A_REQUEST)):
+        params = {"tickers": ",".join(some)}
+        yield Walk(f"historical:{i}", "/historical/markets", "markets", params, keep=keep)
+
+
+def _walks_by_filter(
+    client: Client, rows: Collection, question: dict[str, Any], known: Known | None, keep: Test | None
+) -> Iterator[Walk]:
+    target, status, window = question["target"], question["status"], question["window"]
+    stop = None if known is None else known.stop
+    reaches_back = known is None and status in (None, "settled") and (bool(target) or status == "settled")
+    if question["historical"] is not None:
+        reaches_back = question["historical"]
+    boundary: pd.Timestamp | None = None
+    asked = False
+    for name in question["names"] or ["*"]:
+        where = {target: name} if target else {}
+        params = {"status": status, "mve_filter": question["mve_filter"], **where, **_bounds(window)}
+        yield Walk(f"live:{name}", "/markets", "markets", params, keep=keep, stop=stop)
+        if rows.full or not reaches_back:
+            continue
+        if not asked:
+            boundary, asked = cutoff(client, "market_settled_ts"), True
+        if boundary is None or (window and window[0] == "settled" and window[1] and window[1] >= boundary):
+            continue
+        params = {**where, "mve_filter": "exclude" if question["mve_filter"] == "exclude" else None}
+        yield Walk(f"historical:{name}", "/historical/markets", "markets", params, keep=keep, stop=stop)
+
+
+def _bounds(window: Window | None) -> dict[str, int | None]:
+    if window is None:
+        return {}
+    kind, low, high = window
+    return {f"min_{kind}_ts": unix_floor(low), f"max_{kind}_ts": unix_ceil(high)}
+
+
+def _inside(frame: pd.DataFrame, window: Window | None) -> pd.DataFrame:
+    """Cut to the exact window: the exchange counts whole seconds, and the historical tier has no windows."""
+    if window is None:
+        return frame
+    kind, low, high = window
+    times = frame[_WINDOWS[kind][1]]
+    inside = times.notna()
+    if low is not None:
+        inside &= times >= low
+    if high is not None:
+        inside &= times < high
+    if inside.all():
+        return frame
+    cut = frame[inside]
+    cut.attrs = {**frame.attrs, KEY: {**frame.attrs[KEY], "rows": len(cut)}}
+    return cut
+
+
+def _say_unknown(frame: pd.DataFrame, names: list[str], cursor: str) -> pd.DataFrame:
+    found = set(frame.index)
+    unknown = [name for name in names if name not in found]
+    if not unknown or cursor:
+        return frame
+    warnings.warn(
+        f"{len(unknown)} of {len(names)} tickers did not come back, such as {printable(unknown[0], 60)}: "
+        "unknown to the exchange, or not in the state that was filtered for",
+        PartialDataWarning,
+        stacklevel=5,
+    )
+    frame.attrs[KEY] = {**frame.attrs[KEY], "complete": False}
+    return frame

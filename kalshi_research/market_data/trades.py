@@ -1,0 +1,188 @@
+"""The public tape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from kalshi_research.errors import InputError
+from kalshi_research.market_data.arguments import (
+    Tickers,
+    Time,
+    row_cap,
+    ticker_list,
+    time_window,
+    unix_ceil,
+    unix_floor,
+)
+from kalshi_research.market_data.cache import cached, is_over
+from kalshi_research.market_data.news import Known, known_items
+from kalshi_research.market_data.tiers import cutoff
+from kalshi_research.market_data.walks import Collection, Test, Walk
+from kalshi_research.provenance import KEY
+from kalshi_research.schemas import TRADES
+
+if TYPE_CHECKING:
+    from kalshi_research.client import Client
+
+__all__ = ["get_trades"]
+
+
+def get_trades(
+    client: Client,
+    tickers: Tickers | None = None,
+    *,
+    start: Time | None = None,
+    end: Time | None = None,
+    is_block_trade: bool | None = None,
+    newer_than: str | Time | pd.DataFrame | None = None,
+    max_rows: int | None = None,
+    cursor: str = "",
+    progress: bool | None = None,
+) -> pd.DataFrame:
+    """Public trades, from both the live and the historical tier.
+
+    Parameters
+    ----------
+    client : Client
+    tickers : str, iterable of str or frame, optional
+        Markets; a markets frame serves. None is the tape of the whole exchange.
+    start, end : time, optional
+        Execution time, `start` inclusive, `end` exclusive. Anything pandas reads as an
+        instant; a naive time of day is refused, a plain date means midnight UTC.
+    is_block_trade : bool, optional
+        Only block trades, or none of them.
+    newer_than : trade id, time or frame of trades, optional
+        Return only what came after it: the way to ask "what is new?".
+    max_rows : int, optional
+        At most this many rows, the newest (market by market). ``max_rows=10`` is one
+        request for ten rows. ``attrs["kalshi"]["complete"]`` says whether it cut.
+    cursor : str
+        Of a `PaginationError`: go on where that call broke off.
+    progress : bool, optional
+        Show a progress bar on work of several pages (default: in the way of
+        ``KALSHI_RESEARCH_PROGRESS``).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by time, oldest first. Trades that share an instant stand in no
+        particular order, because the exchange sends them so.
+
+        ==============  ===================  ================================================
+        column          dtype                meaning
+        ==============  ===================  ================================================
+        time            datetime64[us, UTC]  index: execution (`created_time`)
+        trade_id        str                  identifier; a taker's fill carries the same
+        ticker          str                  market
+        yes_price       float64              price of the YES leg [dollars]
+        no_price        float64              price of the NO leg [dollars]
+        quantity        float64              contracts (`count_fp`), fractions allowed
+        taker_side      str                  leg the taker bought: `yes` or `no`
+        is_block_trade  boolean              negotiated off the book
+        ==============  ===================  ================================================
+
+    Raises
+    ------
+    InputError
+        For arguments that make no sense; nothing is sent.
+    PaginationError
+        If the walk broke off; carries the rows so far and the cursor to go on from.
+
+    Examples
+    --------
+    >>> import kalshi_research as kr
+    >>> client = kr.connect("sandbox")
+    >>> trades = kr.get_trades(client, "KXHIGHNY-26NOV20-B50.5", max_rows=3)
+    >>> trades[["yes_price", "quantity"]].shape
+    (3, 2)
+    """
+    names = None if tickers is None else ticker_list(tickers)
+    low, high = time_window(start, end)
+    cap = row_cap(max_rows)
+    if newer_than is not None and start is not None:
+        raise InputError("newer_than and start both say where to begin: give one of them")
+    known = None if newer_than is None else known_items(newer_than, TRADES, id_field="trade_id")
+    if known is not None:
+        low = known.since or known.newest
+    if is_block_trade is not None and not isinstance(is_block_trade, bool):
+        raise InputError(f"is_block_trade must be True, False or None, not {is_block_trade!r}")
+    question = {
+        "tickers": names,
+        "start": low,
+        "end": high,
+        "is_block_trade": is_block_trade,
+        "max_rows": cap,
+    }
+    return cached(
+        client,
+        TRADES,
+        question,
+        cacheable=high is not None and known is None and not cursor,
+        is_final=lambda _: high is not None and is_over(client, high),
+        fetch=lambda: _fetch(client, names, low, high, question, known, cap, cursor, progress),
+    )
+
+
+def _fetch(
+    client: Client,
+    names: list[str] | None,
+    low: pd.Timestamp | None,
+    high: pd.Timestamp | None,
+    question: dict[str, Any],
+    known: Known | None,
+    cap: int | None,
+    cursor: str,
+    show_progress: bool | None,
+) -> pd.DataFrame:
+    rows = Collection(
+        client,
+        TRADES,
+        endpoint="/markets/trades",
+        question=question,
+        max_rows=cap,
+        cursor=cursor,
+        show_progress=show_progress,
+    )
+    # Trades of one instant come in no order, so only a lone identifier can end a walk.
+    stop = known.stop if known is not None and low is None else None
+    for walk in _walks(client, rows, question, stop):
+        rows.walk(walk)
+    frame = rows.frame(asked=None if names is None else set(names))
+    if known is not None:
+        known.warn_unless(rows.met or rows.capped, len(frame))
+    attrs = frame.attrs
+    # The exchange filters by whole seconds; the window is exact.
+    if low is not None:
+        after = known is not None and known.since is not None
+        frame = frame[frame.index > low] if after else frame[frame.index >= low]
+    if high is not None:
+        frame = frame[frame.index < high]
+    if known is not None and known.ids:
+        frame = frame[~frame["trade_id"].isin(known.ids)]
+    frame.attrs = {**attrs, KEY: {**attrs[KEY], "rows": len(frame)}}
+    return frame
+
+
+def _walks(
+    client: Client, rows: Collection, question: dict[str, Any], stop: Test | None
+) -> Iterator[Walk]:
+    low = question["start"]
+    boundary: pd.Timestamp | None = None
+    asked = False
+    for name in question["tickers"] or [None]:
+        params = {
+            "ticker": name,
+            "min_ts": unix_floor(low),
+            "max_ts": unix_ceil(question["end"]),
+            "is_block_trade": question["is_block_trade"],
+        }
+        yield Walk(f"live:{name or '*'}", "/markets/trades", "trades", params, stop=stop)
+        if rows.full or rows.met:
+            continue
+        if not asked:
+            boundary, asked = cutoff(client, "trades_created_ts"), True
+        if boundary is not None and (low is None or low < boundary):
+            yield Walk(f"historical:{name or '*'}", "/historical/trades", "trades", params, stop=stop)

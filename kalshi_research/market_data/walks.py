@@ -1,0 +1,281 @@
+"""From walks over pages to one frame, losing nothing on the way.
+
+A question such as "all trades of these two markets" may need several walks: one for
+each market and for each tier (live and historical). A `Collection` runs them one after
+the other into one decoder. When a walk breaks off, the error carries the frame of
+everything that had arrived and a cursor that resumes the *whole* question.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+from kalshi_research.errors import (
+    DecodeError,
+    InputError,
+    KalshiError,
+    PaginationError,
+    WalkInterrupted,
+    printable,
+)
+from kalshi_research.progress import progress
+from kalshi_research.provenance import provenance, query_hash
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kalshi_research.client import Client, Page, Pages
+    from kalshi_research.schemas import Schema
+
+__all__ = ["Collection", "Row", "Test", "Walk"]
+
+Row = Mapping[str, Any]
+"""One row as it came over the wire."""
+
+Test = Callable[[Row], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """One walk over the pages of a route.
+
+    Attributes
+    ----------
+    name : str
+        ``tier:what``; tells it apart from the other walks of the same question, so that a
+        cursor can say where to resume.
+    path, items_key, params, limit
+        The request.
+    keep : callable, optional
+        Which rows are wanted; all where it is None.
+    stop : callable, optional
+        Holds for the first row that is not news: the walk ends before it.
+    """
+
+    name: str
+    path: str
+    items_key: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    limit: int | None = 1000
+    keep: Test | None = None
+    stop: Test | None = None
+
+
+class Collection:
+    """Rows of one question, gathered from any number of walks.
+
+    Parameters
+    ----------
+    client : Client
+    schema : Schema
+        What the rows are.
+    endpoint : str
+        The route, for the provenance.
+    question : mapping
+        The arguments as checked; their hash goes into the provenance.
+    max_rows : int, optional
+        Cap on the rows of all walks together.
+    cursor : str
+        Of a `PaginationError`: resume there.
+    show_progress : bool, optional
+        Show a bar from the second page on; None means as the environment says.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        schema: Schema,
+        *,
+        endpoint: str,
+        question: Mapping[str, Any],
+        max_rows: int | None = None,
+        cursor: str = "",
+        show_progress: bool | None = None,
+    ) -> None:
+        self._client = client
+        self._schema = schema
+        self._decoder = schema.decoder()
+        self._endpoint = endpoint
+        self._query = query_hash(question)
+        self._max_rows = max_rows
+        self._resume_name, _, self._resume_cursor = cursor.partition("|")
+        self._show_progress = show_progress
+        self._fetched_at = client.clock()
+        self._tiers: list[str] = []
+        self.rows = 0
+        self.pages = 0
+        self.capped = False
+        self.met = False
+
+    @property
+    def full(self) -> bool:
+        """Whether the cap on rows is reached."""
+        return self._max_rows is not None and self.rows >= self._max_rows
+
+    def walk(self, walk: Walk) -> None:
+        """Add all pages of `walk`; does nothing where a resumed question is already past it."""
+        cursor = ""
+        if self._resume_name:
+            if walk.name != self._resume_name:
+                return
+            cursor, self._resume_name, self._resume_cursor = self._resume_cursor, "", ""
+        if self.full:
+            self.capped = True
+            return
+        tier = walk.name.partition(":")[0]
+        if tier not in self._tiers:
+            self._tiers.append(tier)
+        pages = self._client.pages(
+            walk.path,
+            walk.items_key,
+            params=walk.params,
+            cursor=cursor,
+            limit=walk.limit,
+            max_rows=self._room() if walk.keep is None else None,
+        )
+        at = cursor
+        try:
+            with ExitStack() as stack:
+                bar = None
+                for page in pages:
+                    met = self._add(page, walk)
+                    if bar is None and page.cursor:
+                        bar = stack.enter_context(
+                            progress(None, self._schema.kind, enabled=self._show_progress)
+                        )
+                    if bar is not None:
+                        bar.update(page.n_rows)
+                    at = page.cursor
+                    if met or self.full:
+                        break
+        except KeyboardInterrupt as interrupt:
+            raise self._interrupted(walk, at) from interrupt
+        except KalshiError as error:
+            raise self._broken(walk, at, error) from error
+        self.capped = self.capped or (self.full and bool(at))
+
+    def add_one(
+        self,
+        path: str,
+        key: str,
+        items_key: str,
+        tier: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add the single object that `path` answers with under `key`."""
+        answer = self._client.request("GET", path, params=params)
+        if not isinstance(answer.get(key), dict):
+            raise DecodeError("the answer lacks the object asked for", where=f"$.{key}")
+        if tier not in self._tiers:
+            self._tiers.append(tier)
+        self.rows += self._decoder.add(json.dumps({items_key: [answer[key]]}).encode())
+        self.pages += 1
+
+    def _room(self) -> int | None:
+        return None if self._max_rows is None else self._max_rows - self.rows
+
+    def _add(self, page: Page, walk: Walk) -> bool:
+        """Add a page; says whether it met a row that is not news."""
+        met = False
+        body = page.body
+        room = self._room()
+        if walk.stop is not None or walk.keep is not None or (room is not None and page.n_rows > room):
+            items: list[Row] = page.json()[walk.items_key] or []
+            if walk.stop is not None:
+                news = list(takewhile(lambda row: not walk.stop(row), items))
+                met = len(news) < len(items)
+                items = news
+            if walk.keep is not None:
+                items = [row for row in items if walk.keep(row)]
+            if room is not None and len(items) > room:
+                items, met, self.capped = items[:room], False, True
+            body = json.dumps({walk.items_key: items}).encode()
+        self.rows += self._decoder.add(body)
+        self.pages += 1
+        self.met = self.met or met
+        return met
+
+    def _broken(self, walk: Walk, at: str, error: KalshiError) -> PaginationError:
+        cursor = error.cursor if isinstance(error, PaginationError) else at
+        reason = error.cause if isinstance(error, PaginationError) and error.cause else error
+        return PaginationError(
+            f"{printable(self._endpoint)} broke off after {self.rows:,} rows in {self.pages} pages: "
+            f"{str(reason).splitlines()[0]}\n"
+            "The rows so far are in .frame (do not take them for complete).\n"
+            "Go on with the same call and cursor=error.cursor.",
+            cursor=f"{walk.name}|{cursor}",
+            rows=self.rows,
+            pages=self.pages,
+            cause=reason,
+            frame=self.so_far(),
+        )
+
+    def _interrupted(self, walk: Walk, at: str) -> WalkInterrupted:
+        return WalkInterrupted(
+            f"interrupted after {self.rows:,} rows; they are in .frame, "
+            "and cursor=error.cursor goes on with the same call",
+            cursor=f"{walk.name}|{at}",
+            rows=self.rows,
+            frame=self.so_far(),
+        )
+
+    def so_far(self) -> pd.DataFrame:
+        """The rows that have arrived, marked as incomplete."""
+        return self._decoder.frame(self._provenance(complete=False))
+
+    def _provenance(self, *, complete: bool, **more: str | int) -> dict[str, Any]:
+        return provenance(
+            environment=self._client.environment.name,
+            host=self._client.host,
+            endpoint=self._endpoint,
+            fetched_at=self._fetched_at,
+            rows=self.rows,
+            pages=self.pages,
+            complete=complete,
+            schema=f"{self._schema.kind}/{self._schema.version}",
+            query=self._query,
+            simulated=self._client.simulated,
+            **more,
+        )
+
+    def frame(self, *, asked: set[str] | None = None, complete: bool = True) -> pd.DataFrame:
+        """The rows as a frame, with their provenance.
+
+        Parameters
+        ----------
+        asked : set of str, optional
+            The tickers asked for. A row of another one is an error, because then the
+            exchange answered another question.
+        complete : bool
+            Whether the walks cover the question, so far as the caller knows.
+        """
+        if self._resume_name:
+            raise InputError(
+                "this cursor belongs to another question; pass it with the arguments of the call that failed"
+            )
+        frame = self._decoder.frame(
+            self._provenance(
+                complete=complete and not self.capped,
+                tier="+".join(self._tiers),
+                **({"max_rows": self._max_rows} if self._max_rows is not None else {}),
+            )
+        )
+        if asked is not None:
+            _refuse_strangers(frame, asked)
+        return frame
+
+
+def _refuse_strangers(frame: pd.DataFrame, asked: set[str]) -> None:
+    names = frame["ticker"] if "ticker" in frame.columns else frame.index
+    strangers = set(names.unique()) - asked
+    if strangers:
+        raise DecodeError(
+            f"the exchange answered for {printable(sorted(strangers)[0], 60)}, which was not asked for; "
+            "nothing of it is used"
+        )
