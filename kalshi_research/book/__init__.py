@@ -19,6 +19,7 @@ from kalshi_research.book.depth import (
     imbalance,
     no_view,
 )
+from kalshi_research.book.sweep import fill_cost
 from kalshi_research.book.top import microprice, quotes, spread
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "cumulative",
     "depth_curve",
     "depth_within",
+    "fill_cost",
     "imbalance",
     "microprice",
     "no_view",

@@ -8,6 +8,7 @@ or "the depth of every side" is one array operation.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -109,7 +110,7 @@ class Ladders:
             ticker = pd.Categorical.from_codes(code, categories=self.tickers)
             index = pd.DatetimeIndex(self.time.repeat(repeat), name="time")
             frame = pd.DataFrame({"ticker": ticker, **columns}, index=index)
-        frame.attrs = dict(self.attrs)
+        frame.attrs = deepcopy(dict(self.attrs))
         return frame
 
     def level_frame(self, columns: Mapping[str, Any]) -> pd.DataFrame:
@@ -119,7 +120,7 @@ class Ladders:
         found["ticker"] = pd.Categorical.from_codes(self.ticker_code[book], categories=self.tickers)
         found["side"] = pd.Categorical.from_codes(self.segment & 1, categories=_SIDES)
         frame = pd.DataFrame({**found, **columns})
-        frame.attrs = dict(self.attrs)
+        frame.attrs = deepcopy(dict(self.attrs))
         return frame
 
 
