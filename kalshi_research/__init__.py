@@ -1,3 +1,182 @@
-"""Kalshi event-contract markets as pandas DataFrames."""
+"""Kalshi event-contract markets as pandas DataFrames: books, trades, plots, and a simulated exchange.
+
+>>> import kalshi_research as kr
+>>> client = kr.connect("sandbox")                     # or "demo", "prod"
+>>> markets = kr.get_markets(client, series_ticker="KXHIGHNY", status="open")
+>>> book = kr.get_orderbook(client, markets.index[0])
+>>> list(kr.quotes(book)[["yes_bid", "yes_ask", "spread"]])
+['yes_bid', 'yes_ask', 'spread']
+
+The verb tells the cost: ``get_x`` asks the exchange, ``read_x`` and ``write_x`` use the
+disk, a noun is pure, ``plot_x`` draws. Importing the package touches no network and no
+disk beyond its own files; the heavy parts are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kalshi_research import errors
+    from kalshi_research.book import (
+        book_notional,
+        cumulative,
+        depth_curve,
+        depth_within,
+        fill_cost,
+        imbalance,
+        microprice,
+        no_view,
+        quotes,
+        spread,
+    )
+    from kalshi_research.client import Client, connect
+    from kalshi_research.environments import start_sandbox
+    from kalshi_research.errors import KalshiError
+    from kalshi_research.files import (
+        read_candlesticks,
+        read_events,
+        read_markets,
+        read_orderbook,
+        read_orderbooks,
+        read_series,
+        read_trades,
+        write_candlesticks,
+        write_events,
+        write_markets,
+        write_orderbooks,
+        write_series,
+        write_trades,
+    )
+    from kalshi_research.market_data import (
+        get_candlesticks,
+        get_event,
+        get_events,
+        get_exchange_schedule,
+        get_exchange_status,
+        get_market,
+        get_markets,
+        get_orderbook,
+        get_orderbooks,
+        get_series,
+        get_trades,
+        search_markets,
+    )
+    from kalshi_research.plotting import plot_candlesticks, plot_depth, plot_ladder, plot_price
+    from kalshi_research.provenance import source_line
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "book": (
+        "book_notional",
+        "cumulative",
+        "depth_curve",
+        "depth_within",
+        "fill_cost",
+        "imbalance",
+        "microprice",
+        "no_view",
+        "quotes",
+        "spread",
+    ),
+    "client": ("Client", "connect"),
+    "environments": ("start_sandbox",),
+    "errors": ("KalshiError",),
+    "files": (
+        "read_candlesticks",
+        "read_events",
+        "read_markets",
+        "read_orderbook",
+        "read_orderbooks",
+        "read_series",
+        "read_trades",
+        "write_candlesticks",
+        "write_events",
+        "write_markets",
+        "write_orderbooks",
+        "write_series",
+        "write_trades",
+    ),
+    "market_data": (
+        "get_candlesticks",
+        "get_event",
+        "get_events",
+        "get_exchange_schedule",
+        "get_exchange_status",
+        "get_market",
+        "get_markets",
+        "get_orderbook",
+        "get_orderbooks",
+        "get_series",
+        "get_trades",
+        "search_markets",
+    ),
+    "plotting": ("plot_candlesticks", "plot_depth", "plot_ladder", "plot_price"),
+    "provenance": ("source_line",),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "Client",
+    "KalshiError",
+    "book_notional",
+    "connect",
+    "cumulative",
+    "depth_curve",
+    "depth_within",
+    "errors",
+    "fill_cost",
+    "get_candlesticks",
+    "get_event",
+    "get_events",
+    "get_exchange_schedule",
+    "get_exchange_status",
+    "get_market",
+    "get_markets",
+    "get_orderbook",
+    "get_orderbooks",
+    "get_series",
+    "get_trades",
+    "imbalance",
+    "microprice",
+    "no_view",
+    "plot_candlesticks",
+    "plot_depth",
+    "plot_ladder",
+    "plot_price",
+    "quotes",
+    "read_candlesticks",
+    "read_events",
+    "read_markets",
+    "read_orderbook",
+    "read_orderbooks",
+    "read_series",
+    "read_trades",
+    "search_markets",
+    "source_line",
+    "spread",
+    "start_sandbox",
+    "write_candlesticks",
+    "write_events",
+    "write_markets",
+    "write_orderbooks",
+    "write_series",
+    "write_trades",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module when it is first used."""
+    if name == "errors":
+        return import_module("kalshi_research.errors")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'kalshi_research' has no attribute {name!r}")
+    value = getattr(import_module(f"kalshi_research.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

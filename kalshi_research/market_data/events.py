@@ -191,7 +191,7 @@ def get_events(
         wheres = [{"series_ticker": name} for name in series or []] or [{}]
     for i, where in enumerate(wheres):
         rows.walk(Walk(f"live:{i}", "/events", "events", {**filters, **where}, _EVENTS_A_PAGE, stop=stop))
-    frame = rows.frame()
+    frame = rows.frame(asked=names, all_expected=True)
     if known is not None:
         known.warn_unless(rows.met or rows.capped, len(frame))
     return frame

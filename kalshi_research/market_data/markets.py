@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from kalshi_research.errors import InputError, NotFoundError, PartialDataWarning, printable
+from kalshi_research.errors import InputError, NotFoundError
 from kalshi_research.market_data.arguments import (
     MarketStatus,
     Tickers,
@@ -324,10 +323,7 @@ def _fetch(
     walks = _walks_by_name if by_name else _walks_by_filter
     for walk in walks(client, rows, question, known, keep):
         rows.walk(walk)
-    names = set(question["names"])
-    frame = rows.frame(asked=names if by_name else None)
-    if by_name and not rows.capped:
-        frame = _say_unknown(frame, question["names"], cursor)
+    frame = rows.frame(asked=question["names"] if by_name else None, all_expected=by_name)
     if known is not None:
         known.warn_unless(rows.met or rows.capped, len(frame))
     return _inside(frame, question["window"])
@@ -397,18 +393,3 @@ def _inside(frame: pd.DataFrame, window: Window | None) -> pd.DataFrame:
     cut = frame[inside]
     cut.attrs = {**frame.attrs, KEY: {**frame.attrs[KEY], "rows": len(cut)}}
     return cut
-
-
-def _say_unknown(frame: pd.DataFrame, names: list[str], cursor: str) -> pd.DataFrame:
-    found = set(frame.index)
-    unknown = [name for name in names if name not in found]
-    if not unknown or cursor:
-        return frame
-    warnings.warn(
-        f"{len(unknown)} of {len(names)} tickers did not come back, such as {printable(unknown[0], 60)}: "
-        "unknown to the exchange, or not in the state that was filtered for",
-        PartialDataWarning,
-        stacklevel=5,
-    )
-    frame.attrs[KEY] = {**frame.attrs[KEY], "complete": False}
-    return frame

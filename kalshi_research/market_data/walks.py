@@ -9,7 +9,10 @@ everything that had arrived and a cursor that resumes the *whole* question.
 from __future__ import annotations
 
 import json
+import sys
+import warnings
 from collections.abc import Callable, Mapping
+from collections.abc import Collection as Collection_
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -20,11 +23,12 @@ from kalshi_research.errors import (
     InputError,
     KalshiError,
     PaginationError,
+    PartialDataWarning,
     WalkInterrupted,
     printable,
 )
 from kalshi_research.progress import progress
-from kalshi_research.provenance import provenance, query_hash
+from kalshi_research.provenance import KEY, provenance, query_hash
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,6 +108,7 @@ class Collection:
         self._query = query_hash(question)
         self._max_rows = max_rows
         self._resume_name, _, self._resume_cursor = cursor.partition("|")
+        self._resumed = bool(cursor)
         self._show_progress = show_progress
         self._fetched_at = client.clock()
         self._tiers: list[str] = []
@@ -244,38 +249,50 @@ class Collection:
             **more,
         )
 
-    def frame(self, *, asked: set[str] | None = None, complete: bool = True) -> pd.DataFrame:
+    def frame(self, *, asked: Collection_[str] | None = None, all_expected: bool = False) -> pd.DataFrame:
         """The rows as a frame, with their provenance.
 
         Parameters
         ----------
-        asked : set of str, optional
+        asked : collection of str, optional
             The tickers asked for. A row of another one is an error, because then the
             exchange answered another question.
-        complete : bool
-            Whether the walks cover the question, so far as the caller knows.
+        all_expected : bool
+            Warn where some of `asked` did not come back.
         """
         if self._resume_name:
             raise InputError(
                 "this cursor belongs to another question; pass it with the arguments of the call that failed"
             )
+        cap = {} if self._max_rows is None else {"max_rows": self._max_rows}
         frame = self._decoder.frame(
-            self._provenance(
-                complete=complete and not self.capped,
-                tier="+".join(self._tiers),
-                **({"max_rows": self._max_rows} if self._max_rows is not None else {}),
-            )
+            self._provenance(complete=not self.capped, tier="+".join(self._tiers), **cap)
         )
-        if asked is not None:
-            _refuse_strangers(frame, asked)
+        if asked is None:
+            return frame
+        names = frame["ticker"] if "ticker" in frame.columns else frame.index
+        came = set(names.unique())
+        strangers = came.difference(asked)
+        if strangers:
+            raise DecodeError(
+                f"the exchange answered for {printable(min(strangers), 60)}, which was not asked for; "
+                "nothing of it is used"
+            )
+        missing = [name for name in asked if name not in came]
+        if all_expected and missing and not self.capped and not self._resumed:
+            warnings.warn(
+                f"{len(missing)} of {len(asked)} tickers did not come back, such as "
+                f"{printable(missing[0], 60)}: unknown to the exchange, or filtered out",
+                PartialDataWarning,
+                stacklevel=_stack_depth(),
+            )
+            frame.attrs[KEY] = {**frame.attrs[KEY], "complete": False}
         return frame
 
 
-def _refuse_strangers(frame: pd.DataFrame, asked: set[str]) -> None:
-    names = frame["ticker"] if "ticker" in frame.columns else frame.index
-    strangers = set(names.unique()) - asked
-    if strangers:
-        raise DecodeError(
-            f"the exchange answered for {printable(sorted(strangers)[0], 60)}, which was not asked for; "
-            "nothing of it is used"
-        )
+def _stack_depth() -> int:
+    """How far up the caller outside this package is, so that a warning points at the user's line."""
+    depth, frame = 1, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("kalshi_research"):
+        depth, frame = depth + 1, frame.f_back
+    return depth
