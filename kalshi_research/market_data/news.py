@@ -12,6 +12,7 @@ import pandas as pd
 
 from kalshi_research.errors import FrameError, InputError, PartialDataWarning, printable
 from kalshi_research.market_data.arguments import Time, timestamp
+from kalshi_research.schemas.wire import outside_stacklevel
 
 if TYPE_CHECKING:
     from kalshi_research.schemas import Schema
@@ -59,7 +60,7 @@ class Known:
             warnings.warn(
                 f"{self.marker} did not turn up before the end of the list: all {rows:,} rows are returned",
                 PartialDataWarning,
-                stacklevel=4,
+                stacklevel=outside_stacklevel(),
             )
 
 

@@ -5,17 +5,26 @@ The boundary moves with time, so it is asked for whenever a question may reach b
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from kalshi_research.errors import DecodeError, InputError, NotFoundError, printable
-from kalshi_research.market_data.arguments import timestamp
+from kalshi_research.errors import (
+    DecodeError,
+    InputError,
+    NotFoundError,
+    PartialDataWarning,
+    printable,
+)
+from kalshi_research.market_data.arguments import chunks, timestamp
+from kalshi_research.schemas.wire import outside_stacklevel
 
 if TYPE_CHECKING:
     from kalshi_research.client import Client
 
-__all__ = ["cutoff"]
+__all__ = ["cutoff", "require_known"]
 
 
 def cutoff(client: Client, what: str) -> pd.Timestamp | None:
@@ -42,3 +51,36 @@ def cutoff(client: Client, what: str) -> pd.Timestamp | None:
         return timestamp(value, what)
     except InputError as error:
         raise DecodeError(f"the historical cutoff cannot be read: {printable(error)}") from None
+
+
+def require_known(client: Client, names: Sequence[str]) -> None:
+    """Tell an unknown ticker from a market without data: the exchange answers both with an empty list.
+
+    Raises
+    ------
+    NotFoundError
+        If neither tier knows any of `names`; some unknown ones among others give a warning.
+    """
+    unknown = list(names)
+    for path in ("/markets", "/historical/markets"):
+        known: set[str] = set()
+        for some in chunks(unknown, 100):
+            answer = client.request("GET", path, params={"tickers": ",".join(some), "limit": 1000})
+            known.update(str(row.get("ticker")) for row in answer.get("markets") or [])
+        unknown = [name for name in unknown if name not in known]
+        if not unknown:
+            return
+    if len(unknown) == len(names):
+        raise NotFoundError(
+            404,
+            code="not_found",
+            message=f"no market is called {', '.join(unknown[:3])}{', …' if len(unknown) > 3 else ''}",
+            method="GET",
+            path="/markets",
+            hint="search_markets and get_markets(series_ticker=...) find tickers.",
+        )
+    warnings.warn(
+        f"{len(unknown)} tickers are unknown to the exchange, such as {printable(unknown[0], 60)}",
+        PartialDataWarning,
+        stacklevel=outside_stacklevel(),
+    )

@@ -19,7 +19,7 @@ from kalshi_research.market_data.arguments import (
 )
 from kalshi_research.market_data.cache import cached, is_over
 from kalshi_research.market_data.news import Known, known_items
-from kalshi_research.market_data.tiers import cutoff
+from kalshi_research.market_data.tiers import cutoff, require_known
 from kalshi_research.market_data.walks import Collection, Test, Walk
 from kalshi_research.provenance import KEY
 from kalshi_research.schemas import TRADES
@@ -150,7 +150,11 @@ def _fetch(
     stop = known.stop if known is not None and low is None else None
     for walk in _walks(client, rows, question, stop):
         rows.walk(walk)
-    frame = rows.frame(asked=None if names is None else set(names))
+    frame = rows.frame(asked=names)
+    if names is not None and not rows.capped and not cursor:
+        silent = set(names).difference(frame["ticker"].unique())
+        if silent:
+            require_known(client, [name for name in names if name in silent])
     if known is not None:
         known.warn_unless(rows.met or rows.capped, len(frame))
     attrs = frame.attrs

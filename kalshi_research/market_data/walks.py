@@ -9,7 +9,6 @@ everything that had arrived and a cursor that resumes the *whole* question.
 from __future__ import annotations
 
 import json
-import sys
 import warnings
 from collections.abc import Callable, Mapping
 from collections.abc import Collection as Collection_
@@ -29,12 +28,13 @@ from kalshi_research.errors import (
 )
 from kalshi_research.progress import progress
 from kalshi_research.provenance import KEY, provenance, query_hash
+from kalshi_research.schemas.wire import outside_stacklevel
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from kalshi_research.client import Client, Page, Pages
-    from kalshi_research.schemas import Schema
+    from kalshi_research.schemas import OrderbookSchema, Schema
 
 __all__ = ["Collection", "Row", "Test", "Walk"]
 
@@ -76,7 +76,7 @@ class Collection:
     Parameters
     ----------
     client : Client
-    schema : Schema
+    schema : Schema or OrderbookSchema
         What the rows are.
     endpoint : str
         The route, for the provenance.
@@ -88,22 +88,25 @@ class Collection:
         Of a `PaginationError`: resume there.
     show_progress : bool, optional
         Show a bar from the second page on; None means as the environment says.
+    context : mapping, optional
+        What the pages do not say themselves, for the decoder.
     """
 
     def __init__(
         self,
         client: Client,
-        schema: Schema,
+        schema: Schema | OrderbookSchema,
         *,
         endpoint: str,
         question: Mapping[str, Any],
         max_rows: int | None = None,
         cursor: str = "",
         show_progress: bool | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> None:
         self._client = client
         self._schema = schema
-        self._decoder = schema.decoder()
+        self.decoder = schema.decoder(**context or {})
         self._endpoint = endpoint
         self._query = query_hash(question)
         self._max_rows = max_rows
@@ -133,8 +136,6 @@ class Collection:
             self.capped = True
             return
         tier = walk.name.partition(":")[0]
-        if tier not in self._tiers:
-            self._tiers.append(tier)
         pages = self._client.pages(
             walk.path,
             walk.items_key,
@@ -148,7 +149,7 @@ class Collection:
             with ExitStack() as stack:
                 bar = None
                 for page in pages:
-                    met = self._add(page, walk)
+                    met = self._add(page, walk, tier)
                     if bar is None and page.cursor:
                         bar = stack.enter_context(
                             progress(None, self._schema.kind, enabled=self._show_progress)
@@ -161,6 +162,8 @@ class Collection:
         except KeyboardInterrupt as interrupt:
             raise self._interrupted(walk, at) from interrupt
         except KalshiError as error:
+            if self.pages == 0:
+                raise
             raise self._broken(walk, at, error) from error
         self.capped = self.capped or (self.full and bool(at))
 
@@ -177,15 +180,19 @@ class Collection:
         answer = self._client.request("GET", path, params=params)
         if not isinstance(answer.get(key), dict):
             raise DecodeError("the answer lacks the object asked for", where=f"$.{key}")
+        self.add_body(json.dumps({items_key: [answer[key]]}).encode(), tier)
+
+    def add_body(self, body: bytes, tier: str) -> None:
+        """Add an answer that needs no walk."""
         if tier not in self._tiers:
             self._tiers.append(tier)
-        self.rows += self._decoder.add(json.dumps({items_key: [answer[key]]}).encode())
+        self.rows += self.decoder.add(body)
         self.pages += 1
 
     def _room(self) -> int | None:
         return None if self._max_rows is None else self._max_rows - self.rows
 
-    def _add(self, page: Page, walk: Walk) -> bool:
+    def _add(self, page: Page, walk: Walk, tier: str) -> bool:
         """Add a page; says whether it met a row that is not news."""
         met = False
         body = page.body
@@ -201,8 +208,7 @@ class Collection:
             if room is not None and len(items) > room:
                 items, met, self.capped = items[:room], False, True
             body = json.dumps({walk.items_key: items}).encode()
-        self.rows += self._decoder.add(body)
-        self.pages += 1
+        self.add_body(body, tier)
         self.met = self.met or met
         return met
 
@@ -232,7 +238,7 @@ class Collection:
 
     def so_far(self) -> pd.DataFrame:
         """The rows that have arrived, marked as incomplete."""
-        return self._decoder.frame(self._provenance(complete=False))
+        return self.decoder.frame(self._provenance(complete=False))
 
     def _provenance(self, *, complete: bool, **more: str | int) -> dict[str, Any]:
         return provenance(
@@ -265,7 +271,7 @@ class Collection:
                 "this cursor belongs to another question; pass it with the arguments of the call that failed"
             )
         cap = {} if self._max_rows is None else {"max_rows": self._max_rows}
-        frame = self._decoder.frame(
+        frame = self.decoder.frame(
             self._provenance(complete=not self.capped, tier="+".join(self._tiers), **cap)
         )
         if asked is None:
@@ -284,15 +290,7 @@ class Collection:
                 f"{len(missing)} of {len(asked)} tickers did not come back, such as "
                 f"{printable(missing[0], 60)}: unknown to the exchange, or filtered out",
                 PartialDataWarning,
-                stacklevel=_stack_depth(),
+                stacklevel=outside_stacklevel(),
             )
             frame.attrs[KEY] = {**frame.attrs[KEY], "complete": False}
         return frame
-
-
-def _stack_depth() -> int:
-    """How far up the caller outside this package is, so that a warning points at the user's line."""
-    depth, frame = 1, sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("kalshi_research"):
-        depth, frame = depth + 1, frame.f_back
-    return depth

@@ -1,0 +1,217 @@
+"""Candlesticks: quotes and trades by the minute, the hour or the day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from kalshi_research.errors import NotFoundError
+from kalshi_research.market_data.arguments import (
+    Interval,
+    Tickers,
+    Time,
+    chunks,
+    interval_minutes,
+    ticker_list,
+    time_window,
+    unix_ceil,
+    unix_floor,
+)
+from kalshi_research.market_data.cache import cached, is_over
+from kalshi_research.market_data.tiers import cutoff, require_known
+from kalshi_research.market_data.walks import Collection, Walk
+from kalshi_research.provenance import KEY
+from kalshi_research.schemas import CANDLESTICKS
+
+if TYPE_CHECKING:
+    from kalshi_research.client import Client
+
+__all__ = ["get_candlesticks"]
+
+_TICKERS_A_REQUEST = 100
+_CANDLES_A_REQUEST = 10_000
+_CANDLES_A_MARKET = 5_000
+
+
+def get_candlesticks(
+    client: Client,
+    tickers: Tickers,
+    *,
+    start: Time,
+    end: Time | None = None,
+    interval: Interval = "1h",
+    include_latest_before_start: bool = False,
+    cursor: str = "",
+    progress: bool | None = None,
+) -> pd.DataFrame:
+    """Candlesticks of one or many markets, from both the live and the historical tier.
+
+    Long windows are cut into as many requests as the exchange's limits need.
+
+    Parameters
+    ----------
+    client : Client
+    tickers : str, iterable of str or frame
+        Markets; a markets frame serves.
+    start, end : time
+        The periods that lie inside ``[start, end)`` are returned; without `end`, all up
+        to now, the running period included. A plain date means midnight UTC.
+    interval : {"1min", "1h", "1d"} or {1, 60, 1440}
+        Length of a period. The exchange keeps no others.
+    include_latest_before_start : bool
+        Begin with the last trade before `start`: a row without prices but with `previous`.
+    cursor : str
+        Of a `PaginationError`: go on where that call broke off.
+    progress : bool, optional
+        Show a progress bar on work of several requests.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by the end of the period, oldest first. Periods in which nothing
+        happened are missing, as on the exchange; forward-fill where you need them.
+
+        @CANDLE_COLUMNS@
+
+    Raises
+    ------
+    InputError
+        For arguments that make no sense; nothing is sent.
+    NotFoundError
+        If no such market exists.
+    PaginationError
+        If the work broke off; carries the rows so far and the cursor to go on from.
+
+    Examples
+    --------
+    >>> import kalshi_research as kr
+    >>> client = kr.connect("sandbox")
+    >>> candles = kr.get_candlesticks(client, "KXHIGHNY-26NOV20-B50.5", start="2026-11-20")
+    >>> bool((candles["low"].dropna() <= candles["high"].dropna()).all())
+    True
+    """
+    names = ticker_list(tickers)
+    minutes = interval_minutes(interval)
+    low, high = time_window(start, end)
+    question = {
+        "tickers": names,
+        "start": low,
+        "end": high,
+        "minutes": minutes,
+        "latest": bool(include_latest_before_start),
+    }
+    return cached(
+        client,
+        CANDLESTICKS,
+        question,
+        cacheable=high is not None and not cursor,
+        is_final=lambda _: high is not None and is_over(client, high),
+        fetch=lambda: _fetch(client, question, cursor, progress),
+    )
+
+
+def _fetch(
+    client: Client, question: dict[str, Any], cursor: str, show_progress: bool | None
+) -> pd.DataFrame:
+    names, minutes, low, high = (question[key] for key in ("tickers", "minutes", "start", "end"))
+    rows = Collection(
+        client,
+        CANDLESTICKS,
+        endpoint="/markets/candlesticks",
+        question=question,
+        cursor=cursor,
+        show_progress=show_progress,
+        context={"period_interval": minutes},
+    )
+    until = pd.Timestamp(client.clock()).ceil(f"{minutes}min") if high is None else high
+    for i, some in enumerate(chunks(names, _TICKERS_A_REQUEST)):
+        for j, (first, last) in enumerate(_windows(low, until, minutes, len(some))):
+            latest = (question["latest"] and j == 0) or None
+            _live(rows, f"{i}.{j}", some, first, last, minutes, latest)
+    missing = sorted(set(names).difference(rows.so_far()["ticker"].unique()), key=names.index)
+    if missing and not cursor:
+        _ask_history(client, rows, missing, low, until, minutes)
+    frame = rows.frame(asked=names)
+    silent = [name for name in missing if name not in set(frame["ticker"].unique())]
+    if silent and not cursor:
+        require_known(client, silent)
+    # The exchange takes whole seconds and includes both ends.
+    inside = (frame["period_start"] >= low) | (frame["close"].isna() & frame["previous"].notna())
+    if high is not None:
+        inside &= frame.index <= high
+    if inside.all():
+        return frame
+    cut = frame[inside]
+    cut.attrs = {**frame.attrs, KEY: {**frame.attrs[KEY], "rows": len(cut)}}
+    return cut
+
+
+def _windows(
+    start: pd.Timestamp, end: pd.Timestamp, minutes: int, markets: int
+) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """Cut a window so that no request asks for more candlesticks than the exchange gives."""
+    periods = max(1, min(_CANDLES_A_MARKET, _CANDLES_A_REQUEST // markets) - 1)
+    step = pd.Timedelta(minutes=minutes) * periods
+    windows = []
+    while start < end:
+        windows.append((start, min(start + step, end)))
+        start += step
+    return windows
+
+
+def _query(
+    first: pd.Timestamp, last: pd.Timestamp, minutes: int, latest: bool | None = None
+) -> dict[str, Any]:
+    return {
+        "start_ts": unix_floor(first),
+        "end_ts": unix_ceil(last),
+        "period_interval": minutes,
+        "include_latest_before_start": latest,
+    }
+
+
+def _live(
+    rows: Collection,
+    name: str,
+    tickers: Sequence[str],
+    first: pd.Timestamp,
+    last: pd.Timestamp,
+    minutes: int,
+    latest: bool | None,
+) -> None:
+    params = {"market_tickers": ",".join(tickers), **_query(first, last, minutes, latest)}
+    try:
+        rows.walk(Walk(f"live:{name}", "/markets/candlesticks", "markets", params, limit=None))
+    except NotFoundError:
+        # One archived market refuses the whole batch; alone it only refuses itself.
+        if len(tickers) > 1:
+            for ticker in tickers:
+                _live(rows, f"{name}.{ticker}", [ticker], first, last, minutes, latest)
+
+
+def _ask_history(
+    client: Client,
+    rows: Collection,
+    tickers: Sequence[str],
+    low: pd.Timestamp,
+    until: pd.Timestamp,
+    minutes: int,
+) -> None:
+    boundary = cutoff(client, "market_settled_ts")
+    if boundary is None or low >= boundary:
+        return
+    for ticker in tickers:
+        for j, (first, last) in enumerate(_windows(low, until, minutes, 1)):
+            walk = Walk(
+                f"historical:{ticker}.{j}",
+                f"/historical/markets/{ticker}/candlesticks",
+                "candlesticks",
+                _query(first, last, minutes),
+                limit=None,
+            )
+            try:
+                rows.walk(walk)
+            except NotFoundError:
+                break

@@ -1,0 +1,148 @@
+"""Order books: what is bid for YES, and what the bids for NO imply as offers of YES."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from kalshi_research.errors import InputError, PartialDataWarning, printable
+from kalshi_research.market_data.arguments import Tickers, chunks, ticker_list
+from kalshi_research.market_data.walks import Collection, Walk
+from kalshi_research.provenance import KEY
+from kalshi_research.schemas import ORDERBOOKS
+from kalshi_research.schemas.wire import outside_stacklevel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kalshi_research.client import Client
+
+__all__ = ["get_orderbook", "get_orderbooks"]
+
+_BOOKS_A_REQUEST = 100
+_DEEPEST = 100
+
+
+def get_orderbook(client: Client, ticker: Tickers, *, depth: int = 0) -> pd.DataFrame:
+    """The order book of one market, asks included.
+
+    The exchange lists bids only, for YES and for NO. A bid for NO at q is an offer of
+    YES at 1 − q; those are the asks here.
+
+    Parameters
+    ----------
+    client : Client
+    ticker : str
+        A list or a frame of markets serves too; then see `get_orderbooks`.
+    depth : int
+        Levels of each side, the best ones, at most 100; 0 is all of them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a level, the best bid first, then the best ask.
+
+        @ORDERBOOK_COLUMNS@
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such market.
+
+    Examples
+    --------
+    >>> import kalshi_research as kr
+    >>> book = kr.get_orderbook(kr.connect("sandbox"), "KXHIGHNY-26NOV21-B52.5", depth=1)
+    >>> book["side"].tolist()
+    ['bid', 'ask']
+    """
+    names = ticker_list(ticker)
+    if len(names) > 1:
+        return get_orderbooks(client, names, depth=depth)
+    rows = Collection(
+        client,
+        ORDERBOOKS,
+        endpoint="/markets/{ticker}/orderbook",
+        question={"tickers": names, "depth": _levels(depth)},
+        context={"tickers": names},
+    )
+    body = client.get_bytes(f"/markets/{names[0]}/orderbook", params={"depth": depth or None})
+    rows.add_body(body, "live")
+    return _cut(rows.frame(), depth)
+
+
+def get_orderbooks(
+    client: Client, tickers: Tickers, *, depth: int = 0, progress: bool | None = None
+) -> pd.DataFrame:
+    """The order books of many markets, a hundred a request.
+
+    Parameters
+    ----------
+    client : Client
+    tickers : str, iterable of str or frame
+        Markets; a markets frame serves.
+    depth : int
+        Levels of each side, the best ones, at most 100; 0 is all of them.
+    progress : bool, optional
+        Show a progress bar on work of several requests.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `get_orderbook`, book after book in the order of `tickers`. The
+        categories of ``ticker`` are all markets asked for, so an empty book is not lost:
+        `quotes` has a row for it.
+
+    Raises
+    ------
+    PaginationError
+        If one of several requests failed; carries the books so far.
+
+    Examples
+    --------
+    >>> import kalshi_research as kr
+    >>> client = kr.connect("sandbox")
+    >>> markets = kr.get_markets(client, series_ticker="KXHIGHNY", status="open")
+    >>> books = kr.get_orderbooks(client, markets)
+    >>> len(kr.quotes(books)) == len(markets)
+    True
+    """
+    names = ticker_list(tickers)
+    rows = Collection(
+        client,
+        ORDERBOOKS,
+        endpoint="/markets/orderbooks",
+        question={"tickers": names, "depth": _levels(depth)},
+        show_progress=progress,
+        context={"tickers": names},
+    )
+    for i, some in enumerate(chunks(names, _BOOKS_A_REQUEST)):
+        rows.walk(Walk(f"live:{i}", "/markets/orderbooks", "orderbooks", {"tickers": some}, limit=None))
+    frame = _cut(rows.frame(), depth)
+    missing = rows.decoder.missing
+    if missing:
+        warnings.warn(
+            f"no book came back for {len(missing)} of {len(names)} markets, such as "
+            f"{printable(missing[0], 60)}: unknown, or moved to the historical tier",
+            PartialDataWarning,
+            stacklevel=outside_stacklevel(),
+        )
+        known = [name for name in names if name not in set(missing)]
+        frame["ticker"] = frame["ticker"].cat.set_categories(known)
+        frame.attrs[KEY] = {**frame.attrs[KEY], "complete": False}
+    return frame
+
+
+def _levels(depth: int) -> int:
+    if isinstance(depth, bool) or not isinstance(depth, int) or not 0 <= depth <= _DEEPEST:
+        raise InputError(f"depth must be a whole number of levels from 0 (all) to {_DEEPEST}, not {depth!r}")
+    return depth
+
+
+def _cut(frame: pd.DataFrame, depth: int) -> pd.DataFrame:
+    """The best `depth` levels: one of the two routes cannot be asked for them."""
+    if not depth or not (frame["level"] >= depth).any():
+        return frame
+    cut = frame[frame["level"] < depth].reset_index(drop=True)
+    cut.attrs = dict(frame.attrs)
+    return cut
