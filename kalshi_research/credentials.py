@@ -74,7 +74,7 @@ class Sealed:
         return Sealed(path, self._passphrase)
 
     def open(self, source: str) -> tuple[str, Callable[[bytes], bytes]] | str:
-        """Algorithm and signing function, or what is wrong; it never raises: its variables are secret."""
+        """Algorithm and signing function, or what is wrong; never raises, being full of secrets."""
         given = self._private_key
         if isinstance(given, (bytes, bytearray)) or (
             isinstance(given, str) and ("-----BEGIN" in given or "\n" in given)
@@ -137,8 +137,8 @@ def find_signer(environment: str, key_id: str | None, sealed: Sealed) -> Signer 
     """The signer for an environment, from arguments, else from its own two variables.
 
     ``KALSHI_DEMO_KEY_ID`` and ``KALSHI_DEMO_PRIVATE_KEY_PATH`` serve demo only,
-    ``KALSHI_PROD_*`` prod only. Without any of them the answer is None: public data
-    needs no key.
+    ``KALSHI_PROD_*`` prod only, ``KALSHI_SANDBOX_*`` a sandbox named by its URL. Without
+    any of them the answer is None: public data needs no key.
     """
     if key_id is not None or sealed:
         if key_id is None or not sealed:

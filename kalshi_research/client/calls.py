@@ -69,7 +69,7 @@ class Caller:
         self._environment = target.environment
         self._signer = signer
         self._timing = timing
-        self._transport = Transport(target.root, proxies=proxies)
+        self._transport = Transport(target.root, proxies=proxies and not target.environment.simulated)
         self._quota = RetryQuota()
         if tier is None:
             known = TIERS["basic"] if signer is not None else ANONYMOUS
@@ -136,15 +136,15 @@ class Caller:
                 error, DeadlineError
             )
             return _Failure(error, again)
-        return self._refused(call, reply, bucket)
+        return self._refused(call, reply, bucket, ends)
 
-    def _refused(self, call: Call, reply: Reply, bucket: Bucket) -> _Failure:
+    def _refused(self, call: Call, reply: Reply, bucket: Bucket, ends: float) -> _Failure:
         from kalshi_research.client.refusals import Asked, refusal
 
         now = self._timing.now()
         if reply.status == 429:
             bucket.note_refusal()
-            self.limits.learn_once()
+            self.limits.learn_once(ends)
         asked = Asked(call.method, call.path, self._environment.name, self._signer is not None, now)
         wait = retry_after(reply.retry_after, now)
         return _Failure(refusal(reply, asked), reply.status in RETRIED, wait)
@@ -159,10 +159,10 @@ class Caller:
         target = f"{call.path}?{call.query}" if call.query else call.path
         return self._transport.prepare(call.method, target, headers, call.payload)
 
-    def _ask_limits(self) -> Mapping[str, Any]:
+    def _ask_limits(self, ends: float) -> Mapping[str, Any]:
         call = Call("GET", "/account/limits")
-        bucket = self.limits.bucket("read")
-        outcome = self._attempt(call, self._timing.monotonic() + 5.0, bucket)
+        soon = self._timing.monotonic() + 5.0
+        outcome = self._attempt(call, min(ends, soon), self.limits.bucket("read"))
         if isinstance(outcome, _Failure):
             raise outcome.error
         return parse_object(outcome.body)

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from kalshi_research.client.strict_json import parse_object
 from kalshi_research.errors import DecodeError, InputError, KalshiError, PaginationError, printable
+
+if TYPE_CHECKING:
+    import msgspec
 
 __all__ = ["Page", "Pages"]
 
@@ -182,6 +183,8 @@ def _check_count(name: str, value: int | None, most: int | None) -> None:
 @lru_cache(maxsize=64)
 def _outline_decoder(key: str) -> msgspec.json.Decoder[Any]:
     """Reads the cursor and finds the rows without building them."""
+    import msgspec
+
     text = str | None
     rows = list[msgspec.Raw] | None
     outline = msgspec.defstruct(
@@ -194,6 +197,8 @@ def _outline_decoder(key: str) -> msgspec.json.Decoder[Any]:
 
 def _outline(body: bytes, key: str) -> tuple[str, int, bytes]:
     """Cursor, number of rows and the identity of the first one."""
+    import msgspec
+
     try:
         outline = _outline_decoder(key).decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -210,6 +215,9 @@ def _outline(body: bytes, key: str) -> tuple[str, int, bytes]:
 
 
 def _identity(row: bytes, key: str) -> bytes:
+    """What the first row of a page is recognised by on a later one."""
+    import msgspec
+
     name = _IDENTITY.get(key)
     if name is not None:
         try:

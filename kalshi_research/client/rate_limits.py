@@ -248,8 +248,9 @@ class RateLimiter:
     tier : Tier
         What to assume until the exchange says otherwise.
     learn : callable, optional
-        Asks ``/account/limits``. It is called once, when the assumed budget first makes a
-        request wait or a 429 arrives: a short session costs no extra request.
+        Asks ``/account/limits`` before the given moment. It is called once, when the assumed
+        budget first makes a request wait or a 429 arrives: a short session costs no extra
+        request.
     """
 
     def __init__(
@@ -257,7 +258,7 @@ class RateLimiter:
         tier: Tier,
         *,
         timing: Timing,
-        learn: Callable[[], Mapping[str, Any]] | None = None,
+        learn: Callable[[float], Mapping[str, Any]] | None = None,
     ) -> None:
         self._timing = timing
         self._learn = learn
@@ -273,7 +274,7 @@ class RateLimiter:
         name, cost = price(method, route, items)
         bucket = self._buckets[name]
         if bucket.pinches(cost):
-            self.learn_once()
+            self.learn_once(ends)
         if items > 1 and self._known and cost > bucket.capacity:
             most = int(bucket.capacity // (cost / items))
             raise InputError(
@@ -291,14 +292,14 @@ class RateLimiter:
             self._timing.sleep(wait)
         return bucket
 
-    def learn_once(self) -> None:
+    def learn_once(self, ends: float) -> None:
         """Ask the exchange for the real budget; what goes wrong leaves the assumed one."""
         with self._lock:
             learn, self._learn = self._learn, None
         if learn is None:
             return
         try:
-            self._apply(learn())
+            self._apply(learn(ends))
         except KalshiError:
             return
 

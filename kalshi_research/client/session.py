@@ -255,8 +255,8 @@ class Client:
             return
         if self._write_grant is None or not self._write_grant(call.method, call.route):
             raise ConfigError(
-                f"{call.method} {printable(call.route, 80)} writes to the real exchange; nothing was sent.\n"
-                "Writing to prod needs a grant, which only the trading functions can give.\n"
+                f"{call.method} {printable(call.route, 80)} writes to prod; nothing was sent.\n"
+                "Changing the real exchange needs a grant, which only the trading functions can give.\n"
                 'Use "demo" or "sandbox" to try things out.'
             )
 

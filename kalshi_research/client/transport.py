@@ -95,8 +95,36 @@ class _DeadlineResponse(http.client.HTTPResponse):
 class _DeadlineMixin:
     """Connecting, the head and the body of the answer share the time given to the request."""
 
+    host: Any
+    port: Any
     timeout: Any
     response_class: Any
+
+    def _new_conn(self) -> socket.socket:
+        # urllib3 gives every address of a host the full time; here they share it, so a dead
+        # first address neither eats the time of the second nor multiplies the deadline.
+        ends = time.monotonic() + self.timeout
+        connection: Any = self
+        try:
+            addresses = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise urllib3.exceptions.NameResolutionError(self.host, connection, error) from error
+        problem: OSError = OSError("no address")
+        for tried, (family, kind, protocol, _, address) in enumerate(addresses):
+            left = max(ends - time.monotonic(), 0.001) / (len(addresses) - tried)
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(left)
+                sock.connect(address)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError as error:
+                sock.close()
+                problem = error
+            else:
+                return sock
+        if isinstance(problem, TimeoutError):
+            raise urllib3.exceptions.ConnectTimeoutError(connection, "timed out") from problem
+        raise urllib3.exceptions.NewConnectionError(connection, str(problem)) from problem
 
     def getresponse(self) -> Any:
         self.response_class = functools.partial(_DeadlineResponse, ends=time.monotonic() + self.timeout)
@@ -225,7 +253,8 @@ class Transport:
 
     def _read(self, response: requests.Response, ends: float, seconds: float) -> Reply:
         headers = response.headers
-        failure: KalshiError
+        body = b""
+        failure: KalshiError | None = None
         try:
             body = b"".join(_inflated(response.raw, headers.get("Content-Encoding", "")))
         except urllib3.exceptions.ReadTimeoutError:
@@ -241,18 +270,19 @@ class Transport:
             )
         except DecodeError as error:
             failure = error.with_traceback(None)
-        else:
-            return Reply(
-                status=response.status_code,
-                body=body,
-                content_type=headers.get("Content-Type", "").lower(),
-                date=headers.get("Date", ""),
-                retry_after=headers.get("Retry-After"),
-                location=headers.get("Location", ""),
-            )
         finally:
             response.close()
-        raise failure
+        if failure is not None and response.status_code < 300:
+            raise failure
+        # A refusal counts even when its explanation is lost.
+        return Reply(
+            status=response.status_code,
+            body=body,
+            content_type=headers.get("Content-Type", "").lower(),
+            date=headers.get("Date", ""),
+            retry_after=headers.get("Retry-After"),
+            location=headers.get("Location", ""),
+        )
 
     def _late(self, seconds: float) -> DeadlineError:
         return DeadlineError(
