@@ -1,0 +1,81 @@
+"""Widgets standing still: what they showed when the notebook ended, as text."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nbformat import NotebookNode
+
+__all__ = ["WIDGET_VIEW", "still"]
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+_REFERENCE = "IPY_MODEL_"
+_DEEPEST = 12
+_MARKUP = ("HTMLModel", "HTMLMathModel")
+
+
+def still(
+    model_id: str, states: Mapping[str, Any], output: Callable[[NotebookNode], str], depth: int = 0
+) -> str:
+    """Render one widget and what it contains.
+
+    Parameters
+    ----------
+    model_id : str
+        Which one.
+    states : mapping
+        The state of each model, as a notebook stores it.
+    output : callable
+        Renders an output that an Output widget captured.
+    depth : int
+        How deep this one lies; a widget may contain itself.
+
+    Returns
+    -------
+    str
+        HTML, not clean yet; empty where there is nothing to show.
+    """
+    model = states.get(model_id, {})
+    state: Mapping[str, Any] = model.get("state", {})
+    name = str(model.get("model_name", ""))
+    if depth > _DEEPEST:
+        return ""
+    inner = [
+        still(str(child).removeprefix(_REFERENCE), states, output, depth + 1)
+        for child in state.get("children", [])
+    ]
+    if inner:
+        kind = "widget-row" if name == "HBoxModel" else "widget-box"
+        return f'<div class="{kind}">{"".join(inner)}</div>' if any(inner) else ""
+    if name == "OutputModel":
+        captured = [NotebookNode(inner) for inner in state.get("outputs", [])]
+        return "".join(map(output, captured))
+    return _leaf(name, state)
+
+
+def _leaf(name: str, state: Mapping[str, Any]) -> str:
+    description = html.escape(str(state.get("description") or ""))
+    if name == "ButtonModel":
+        return f'<span class="widget-button">{description}</span>' if description else ""
+    value = _value(state)
+    if value is None:
+        return ""
+    shown = value if name in _MARKUP else html.escape(value)
+    label = f'<span class="widget-label">{description}</span> ' if description else ""
+    return f'<div class="widget">{label}{shown}</div>' if label or shown.strip() else ""
+
+
+def _value(state: Mapping[str, Any]) -> str | None:
+    labels = state.get("_options_labels")
+    if labels is not None:
+        index = state.get("index")
+        chosen = index if isinstance(index, list) else [index]
+        return ", ".join(str(labels[i]) for i in chosen if isinstance(i, int) and i < len(labels))
+    value = state.get("value")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " – ".join(map(str, value))
+    return None if value is None else str(value)
