@@ -140,7 +140,7 @@ def choice(value: str | None, choices: Sequence[str], what: str) -> str | None:
     raise InputError(f"{what} must be one of {list(choices)}, not {printable(repr(value), 40)}{hint}")
 
 
-def timestamp(value: Time, what: str) -> pd.Timestamp:
+def timestamp(value: object, what: str) -> pd.Timestamp:
     """An instant in UTC.
 
     A plain date means midnight UTC. A naive time of day is refused, because
@@ -153,15 +153,16 @@ def timestamp(value: Time, what: str) -> pd.Timestamp:
     >>> timestamp("2026-11-20 09:30-05:00", "start")
     Timestamp('2026-11-20 14:30:00+0000', tz='UTC')
     """
-    if isinstance(value, bool | int | float):
+    if isinstance(value, int | float):
         raise InputError(
-            f"{what}={value!r}: a bare number is ambiguous; pass pd.Timestamp({value!r}, unit='s', tz='UTC')"
+            f"{what}={value!r}: a bare number is ambiguous; "
+            f"pass pd.Timestamp({value!r}, unit='s', tz='UTC')"
         )
     plain_date = (isinstance(value, str) and _DATE_ONLY.fullmatch(value.strip()) is not None) or (
         isinstance(value, date) and not isinstance(value, datetime)
     )
     try:
-        instant = pd.Timestamp(value)
+        instant = pd.Timestamp(value)  # type: ignore[arg-type]
     except (ValueError, TypeError, OverflowError):
         raise InputError(f"{what}={printable(repr(value), 60)} cannot be read as a time") from None
     if pd.isna(instant):
@@ -170,7 +171,7 @@ def timestamp(value: Time, what: str) -> pd.Timestamp:
         if not plain_date:
             raise InputError(
                 f"{what}={printable(str(value), 60)!r} has no time zone; "
-                f"write it with an offset ('…Z', '…-05:00') or use pd.Timestamp(..., tz='America/New_York')"
+                "write it with an offset ('…Z', '…-05:00') or as pd.Timestamp(…, tz='America/New_York')"
             )
         instant = instant.tz_localize("UTC")
     return instant.tz_convert("UTC").as_unit("us")
@@ -208,7 +209,8 @@ def interval_minutes(value: Interval) -> int:
     minutes = _INTERVALS.get(value.lower()) if isinstance(value, str) else value
     if isinstance(minutes, bool) or minutes not in (1, 60, 1440):
         raise InputError(
-            f"interval must be '1min', '1h' or '1d' (or 1, 60, 1440 minutes), not {printable(repr(value), 40)}"
+            "interval must be '1min', '1h' or '1d' (or 1, 60, 1440 minutes), "
+            f"not {printable(repr(value), 40)}"
         )
     return minutes
 

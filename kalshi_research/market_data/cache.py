@@ -16,8 +16,6 @@ from kalshi_research.files import read_frame, write_frame
 from kalshi_research.provenance import KEY, query_hash
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
     from kalshi_research.client import Client
@@ -55,7 +53,7 @@ def cached(
     """
     if client.cache is None or not cacheable:
         return fetch()
-    path = _path(client, schema, question)
+    path = client.cache / _name(client, schema, question)
     if path.exists():
         try:
             frame = read_frame(path, schema)
@@ -77,8 +75,7 @@ def is_over(client: Client, end: pd.Timestamp) -> bool:
     return bool((client.clock() - end.to_pydatetime()).total_seconds() >= SETTLE_SECONDS)
 
 
-def _path(client: Client, schema: Schema, question: Mapping[str, Any]) -> Path:
-    assert client.cache is not None
+def _name(client: Client, schema: Schema, question: Mapping[str, Any]) -> str:
     key = query_hash(
         {
             "environment": client.environment.name,
@@ -88,4 +85,4 @@ def _path(client: Client, schema: Schema, question: Mapping[str, Any]) -> Path:
             "question": question,
         }
     )
-    return client.cache / f"{schema.kind}-{key}.parquet"
+    return f"{schema.kind}-{key}.parquet"

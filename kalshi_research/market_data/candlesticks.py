@@ -129,10 +129,14 @@ def _fetch(
     for i, some in enumerate(chunks(names, _TICKERS_A_REQUEST)):
         for j, (first, last) in enumerate(_windows(low, until, minutes, len(some))):
             latest = (question["latest"] and j == 0) or None
-            _live(rows, f"{i}.{j}", some, first, last, minutes, latest)
+            _live(rows, f"{i}.{j}", some, _query(first, last, minutes, latest))
     missing = sorted(set(names).difference(rows.so_far()["ticker"].unique()), key=names.index)
     if missing and not cursor:
-        _ask_history(client, rows, missing, low, until, minutes)
+        boundary = cutoff(client, "market_settled_ts")
+        if boundary is not None and low < boundary:
+            _history(
+                rows, missing, [_query(*window, minutes) for window in _windows(low, until, minutes, 1)]
+            )
     frame = rows.frame(asked=names)
     silent = [name for name in missing if name not in set(frame["ticker"].unique())]
     if silent and not cursor:
@@ -143,7 +147,7 @@ def _fetch(
         inside &= frame.index <= high
     if inside.all():
         return frame
-    cut = frame[inside]
+    cut: pd.DataFrame = frame[inside]
     cut.attrs = {**frame.attrs, KEY: {**frame.attrs[KEY], "rows": len(cut)}}
     return cut
 
@@ -172,46 +176,22 @@ def _query(
     }
 
 
-def _live(
-    rows: Collection,
-    name: str,
-    tickers: Sequence[str],
-    first: pd.Timestamp,
-    last: pd.Timestamp,
-    minutes: int,
-    latest: bool | None,
-) -> None:
-    params = {"market_tickers": ",".join(tickers), **_query(first, last, minutes, latest)}
+def _live(rows: Collection, name: str, tickers: Sequence[str], query: dict[str, Any]) -> None:
+    params = {"market_tickers": ",".join(tickers), **query}
     try:
         rows.walk(Walk(f"live:{name}", "/markets/candlesticks", "markets", params, limit=None))
     except NotFoundError:
         # One archived market refuses the whole batch; alone it only refuses itself.
         if len(tickers) > 1:
             for ticker in tickers:
-                _live(rows, f"{name}.{ticker}", [ticker], first, last, minutes, latest)
+                _live(rows, f"{name}.{ticker}", [ticker], query)
 
 
-def _ask_history(
-    client: Client,
-    rows: Collection,
-    tickers: Sequence[str],
-    low: pd.Timestamp,
-    until: pd.Timestamp,
-    minutes: int,
-) -> None:
-    boundary = cutoff(client, "market_settled_ts")
-    if boundary is None or low >= boundary:
-        return
+def _history(rows: Collection, tickers: Sequence[str], queries: Sequence[dict[str, Any]]) -> None:
     for ticker in tickers:
-        for j, (first, last) in enumerate(_windows(low, until, minutes, 1)):
-            walk = Walk(
-                f"historical:{ticker}.{j}",
-                f"/historical/markets/{ticker}/candlesticks",
-                "candlesticks",
-                _query(first, last, minutes),
-                limit=None,
-            )
+        path = f"/historical/markets/{ticker}/candlesticks"
+        for j, query in enumerate(queries):
             try:
-                rows.walk(walk)
+                rows.walk(Walk(f"historical:{ticker}.{j}", path, "candlesticks", query, limit=None))
             except NotFoundError:
                 break

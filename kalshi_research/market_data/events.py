@@ -94,7 +94,9 @@ def get_series(
         return rows.frame()
     given = [name for name, value in filters.items() if value is not None]
     if given:
-        raise InputError(f"{' and '.join(given)} filter the list of all series; they do not go with tickers")
+        raise InputError(
+            f"{' and '.join(given)} filter the list of all series; they do not go with tickers"
+        )
     names = ticker_list(tickers, "series ticker", ("series_ticker",))
     rows = Collection(client, SERIES, endpoint="/series/{ticker}", question={"tickers": names})
     for name in names:
@@ -160,15 +162,23 @@ def get_events(
     if tickers is not None and series_ticker is not None:
         raise InputError("tickers and series_ticker exclude each other: give one of them")
     names = None if tickers is None else ticker_list(tickers, "event ticker", ("event_ticker",))
-    series = None if series_ticker is None else ticker_list(series_ticker, "series ticker", ("series_ticker",))
+    series = (
+        None
+        if series_ticker is None
+        else ticker_list(series_ticker, "series ticker", ("series_ticker",))
+    )
     known = None if newer_than is None else known_items(newer_than, EVENTS, id_field="event_ticker")
     if known is not None and known.since is not None:
-        raise InputError("events have no time of creation; newer_than needs an event ticker or an earlier frame")
+        raise InputError(
+            "events have no time of creation; newer_than needs an event ticker or an earlier frame"
+        )
     question: dict[str, Any] = {
         "tickers": names,
         "series": series,
         "status": choice(status, EventFilter, "status"),
-        "min_close_ts": None if min_close_ts is None else unix_floor(timestamp(min_close_ts, "min_close_ts")),
+        "min_close_ts": None
+        if min_close_ts is None
+        else unix_floor(timestamp(min_close_ts, "min_close_ts")),
         "min_updated_ts": None
         if min_updated_ts is None
         else unix_floor(timestamp(min_updated_ts, "min_updated_ts")),
@@ -190,7 +200,9 @@ def get_events(
     else:
         wheres = [{"series_ticker": name} for name in series or []] or [{}]
     for i, where in enumerate(wheres):
-        rows.walk(Walk(f"live:{i}", "/events", "events", {**filters, **where}, _EVENTS_A_PAGE, stop=stop))
+        rows.walk(
+            Walk(f"live:{i}", "/events", "events", {**filters, **where}, _EVENTS_A_PAGE, stop=stop)
+        )
     frame = rows.frame(asked=names, all_expected=True)
     if known is not None:
         known.warn_unless(rows.met or rows.capped, len(frame))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.errors import InputError, NotFoundError
@@ -10,10 +11,10 @@ from kalshi_research.market_data.arguments import (
     MarketStatus,
     Tickers,
     Time,
+    check_ticker,
     choice,
     chunks,
     row_cap,
-    check_ticker,
     ticker_list,
     time_window,
     unix_ceil,
@@ -146,14 +147,16 @@ def get_markets(
         "historical": historical,
         "max_rows": row_cap(max_rows),
     }
-    settled = target == "tickers" or (status == "settled" and window is not None and window[2] is not None)
+    settled = target == "tickers" or (
+        status == "settled" and window is not None and window[2] is not None
+    )
     return cached(
         client,
         MARKETS,
         question,
         cacheable=settled and known is None and not cursor,
         is_final=lambda frame: bool((frame["status"] == "finalized").all()),
-        fetch=lambda: _fetch(client, question, known, cursor, progress),
+        fetch=lambda: _fetch(client, question, known=known, cursor=cursor, show_progress=progress),
     )
 
 
@@ -246,7 +249,7 @@ def search_markets(
         said = " ".join(str(row.get(name) or "") for name in _SEARCHED).casefold()
         return all(word in said for word in words)
 
-    return _fetch(client, question, None, "", progress, keep=mentions)
+    return _fetch(client, question, show_progress=progress, keep=mentions)
 
 
 def _target(
@@ -262,9 +265,11 @@ def _target(
         raise InputError(f"{' and '.join(chosen)} exclude each other: give one of them")
     if not chosen:
         return "", []
-    value, what, columns = given[chosen[0]]
-    assert value is not None
-    return chosen[0], ticker_list(value, what, columns)
+    return next(
+        (name, ticker_list(value, what, columns))
+        for name, (value, what, columns) in given.items()
+        if value is not None
+    )
 
 
 Window = tuple[str, "pd.Timestamp | None", "pd.Timestamp | None"]
@@ -276,7 +281,8 @@ def _window(windows: dict[str, tuple[Time | None, Time | None]], status: str | N
         return None
     if len(given) > 1:
         raise InputError(
-            f"the windows {' and '.join(given)} exclude each other: the exchange takes one kind at a time"
+            f"the windows {' and '.join(given)} exclude each other: "
+            "the exchange takes one kind at a time"
         )
     kind, ends = next(iter(given.items()))
     allowed = _WINDOWS[kind][0]
@@ -298,16 +304,18 @@ def _check_news(target: str, status: str | None, known: Known) -> None:
         raise InputError("newer_than asks what is new in a list; it does not go with tickers")
     if known.since is not None and status not in (None, "unopened", "open"):
         raise InputError(
-            f"status={status!r} is not listed by creation, so newer_than needs a ticker or an earlier frame"
+            f"status={status!r} is not listed by creation, "
+            "so newer_than needs a ticker or an earlier frame"
         )
 
 
 def _fetch(
     client: Client,
     question: dict[str, Any],
-    known: Known | None,
-    cursor: str,
-    show_progress: bool | None,
+    *,
+    known: Known | None = None,
+    cursor: str = "",
+    show_progress: bool | None = None,
     keep: Test | None = None,
 ) -> pd.DataFrame:
     rows = Collection(
@@ -320,38 +328,40 @@ def _fetch(
         show_progress=show_progress,
     )
     by_name = question["target"] == "tickers"
-    walks = _walks_by_name if by_name else _walks_by_filter
-    for walk in walks(client, rows, question, known, keep):
-        rows.walk(walk)
+    walks = (
+        _walks_by_name(rows, question) if by_name else _walks_by_filter(client, rows, question, known)
+    )
+    for walk in walks:
+        rows.walk(replace(walk, keep=keep))
     frame = rows.frame(asked=question["names"] if by_name else None, all_expected=by_name)
     if known is not None:
         known.warn_unless(rows.met or rows.capped, len(frame))
     return _inside(frame, question["window"])
 
 
-def _walks_by_name(
-    client: Client, rows: Collection, question: dict[str, Any], known: Known | None, keep: Test | None
-) -> Iterator[Walk]:
+def _walks_by_name(rows: Collection, question: dict[str, Any]) -> Iterator[Walk]:
     names: list[str] = question["names"]
     status = question["status"]
     for i, some in enumerate(chunks(names, _TICKERS_A_REQUEST)):
         params = {"tickers": ",".join(some), "status": status, **_bounds(question["window"])}
-        yield Walk(f"live:{i}", "/markets", "markets", params, keep=keep)
+        yield Walk(f"live:{i}", "/markets", "markets", params)
     if question["historical"] is False or status not in (None, "settled") or rows.full:
         return
     found = set(rows.so_far().index)
     missing = [name for name in names if name not in found]
     for i, some in enumerate(chunks(missing, _TICKERS_A_REQUEST)):
         params = {"tickers": ",".join(some)}
-        yield Walk(f"historical:{i}", "/historical/markets", "markets", params, keep=keep)
+        yield Walk(f"historical:{i}", "/historical/markets", "markets", params)
 
 
 def _walks_by_filter(
-    client: Client, rows: Collection, question: dict[str, Any], known: Known | None, keep: Test | None
+    client: Client, rows: Collection, question: dict[str, Any], known: Known | None
 ) -> Iterator[Walk]:
     target, status, window = question["target"], question["status"], question["window"]
     stop = None if known is None else known.stop
-    reaches_back = known is None and status in (None, "settled") and (bool(target) or status == "settled")
+    reaches_back = (
+        known is None and status in (None, "settled") and (bool(target) or status == "settled")
+    )
     if question["historical"] is not None:
         reaches_back = question["historical"]
     boundary: pd.Timestamp | None = None
@@ -359,15 +369,17 @@ def _walks_by_filter(
     for name in question["names"] or ["*"]:
         where = {target: name} if target else {}
         params = {"status": status, "mve_filter": question["mve_filter"], **where, **_bounds(window)}
-        yield Walk(f"live:{name}", "/markets", "markets", params, keep=keep, stop=stop)
+        yield Walk(f"live:{name}", "/markets", "markets", params, stop=stop)
         if rows.full or not reaches_back:
             continue
         if not asked:
             boundary, asked = cutoff(client, "market_settled_ts"), True
-        if boundary is None or (window and window[0] == "settled" and window[1] and window[1] >= boundary):
+        if boundary is None or (
+            window and window[0] == "settled" and window[1] and window[1] >= boundary
+        ):
             continue
         params = {**where, "mve_filter": "exclude" if question["mve_filter"] == "exclude" else None}
-        yield Walk(f"historical:{name}", "/historical/markets", "markets", params, keep=keep, stop=stop)
+        yield Walk(f"historical:{name}", "/historical/markets", "markets", params, stop=stop)
 
 
 def _bounds(window: Window | None) -> dict[str, int | None]:
@@ -378,7 +390,7 @@ def _bounds(window: Window | None) -> dict[str, int | None]:
 
 
 def _inside(frame: pd.DataFrame, window: Window | None) -> pd.DataFrame:
-    """Cut to the exact window: the exchange counts whole seconds, and the historical tier has no windows."""
+    """Cut to the exact window: the exchange counts seconds, and the historical tier has no windows."""
     if window is None:
         return frame
     kind, low, high = window
@@ -390,6 +402,6 @@ def _inside(frame: pd.DataFrame, window: Window | None) -> pd.DataFrame:
         inside &= times < high
     if inside.all():
         return frame
-    cut = frame[inside]
+    cut: pd.DataFrame = frame[inside]
     cut.attrs = {**frame.attrs, KEY: {**frame.attrs[KEY], "rows": len(cut)}}
     return cut

@@ -58,7 +58,8 @@ class Known:
         """Warn that the marker did not turn up, so that all rows were taken for news."""
         if self.marker and not accounted:
             warnings.warn(
-                f"{self.marker} did not turn up before the end of the list: all {rows:,} rows are returned",
+                f"{self.marker} did not turn up before the end of the list: "
+                f"all {rows:,} rows are returned",
                 PartialDataWarning,
                 stacklevel=outside_stacklevel(),
             )

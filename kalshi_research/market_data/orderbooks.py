@@ -119,7 +119,7 @@ def get_orderbooks(
     for i, some in enumerate(chunks(names, _BOOKS_A_REQUEST)):
         rows.walk(Walk(f"live:{i}", "/markets/orderbooks", "orderbooks", {"tickers": some}, limit=None))
     frame = _cut(rows.frame(), depth)
-    missing = rows.decoder.missing
+    missing = rows.missing
     if missing:
         warnings.warn(
             f"no book came back for {len(missing)} of {len(names)} markets, such as "
@@ -135,7 +135,9 @@ def get_orderbooks(
 
 def _levels(depth: int) -> int:
     if isinstance(depth, bool) or not isinstance(depth, int) or not 0 <= depth <= _DEEPEST:
-        raise InputError(f"depth must be a whole number of levels from 0 (all) to {_DEEPEST}, not {depth!r}")
+        raise InputError(
+            f"depth must be a whole number of levels from 0 (all) to {_DEEPEST}, not {depth!r}"
+        )
     return depth
 
 

@@ -9,8 +9,6 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from kalshi_research.errors import (
     DecodeError,
     InputError,
@@ -22,6 +20,8 @@ from kalshi_research.market_data.arguments import chunks, timestamp
 from kalshi_research.schemas.wire import outside_stacklevel
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from kalshi_research.client import Client
 
 __all__ = ["cutoff", "require_known"]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from kalshi_research.errors import InputError
 from kalshi_research.market_data.arguments import (
     Tickers,
@@ -25,6 +23,8 @@ from kalshi_research.provenance import KEY
 from kalshi_research.schemas import TRADES
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from kalshi_research.client import Client
 
 __all__ = ["get_trades"]
@@ -101,7 +101,6 @@ def get_trades(
     """
     names = None if tickers is None else ticker_list(tickers)
     low, high = time_window(start, end)
-    cap = row_cap(max_rows)
     if newer_than is not None and start is not None:
         raise InputError("newer_than and start both say where to begin: give one of them")
     known = None if newer_than is None else known_items(newer_than, TRADES, id_field="trade_id")
@@ -114,7 +113,7 @@ def get_trades(
         "start": low,
         "end": high,
         "is_block_trade": is_block_trade,
-        "max_rows": cap,
+        "max_rows": row_cap(max_rows),
     }
     return cached(
         client,
@@ -122,27 +121,25 @@ def get_trades(
         question,
         cacheable=high is not None and known is None and not cursor,
         is_final=lambda _: high is not None and is_over(client, high),
-        fetch=lambda: _fetch(client, names, low, high, question, known, cap, cursor, progress),
+        fetch=lambda: _fetch(client, question, known, cursor=cursor, show_progress=progress),
     )
 
 
 def _fetch(
     client: Client,
-    names: list[str] | None,
-    low: pd.Timestamp | None,
-    high: pd.Timestamp | None,
     question: dict[str, Any],
     known: Known | None,
-    cap: int | None,
+    *,
     cursor: str,
     show_progress: bool | None,
 ) -> pd.DataFrame:
+    names, low, high = (question[key] for key in ("tickers", "start", "end"))
     rows = Collection(
         client,
         TRADES,
         endpoint="/markets/trades",
         question=question,
-        max_rows=cap,
+        max_rows=question["max_rows"],
         cursor=cursor,
         show_progress=show_progress,
     )

@@ -28,6 +28,7 @@ from kalshi_research.errors import (
 )
 from kalshi_research.progress import progress
 from kalshi_research.provenance import KEY, provenance, query_hash
+from kalshi_research.schemas import OrderbookDecoder
 from kalshi_research.schemas.wire import outside_stacklevel
 
 if TYPE_CHECKING:
@@ -115,10 +116,16 @@ class Collection:
         self._show_progress = show_progress
         self._fetched_at = client.clock()
         self._tiers: list[str] = []
+        self._at = ""  # the cursor that fetches the page after the last one added
         self.rows = 0
         self.pages = 0
         self.capped = False
         self.met = False
+
+    @property
+    def missing(self) -> list[str]:
+        """Books asked for that did not come; only order books tell an empty answer from none."""
+        return self.decoder.missing if isinstance(self.decoder, OrderbookDecoder) else []
 
     @property
     def full(self) -> bool:
@@ -144,28 +151,32 @@ class Collection:
             limit=walk.limit,
             max_rows=self._room() if walk.keep is None else None,
         )
-        at = cursor
+        self._at = cursor
         try:
-            with ExitStack() as stack:
-                bar = None
-                for page in pages:
-                    met = self._add(page, walk, tier)
-                    if bar is None and page.cursor:
-                        bar = stack.enter_context(
-                            progress(None, self._schema.kind, enabled=self._show_progress)
-                        )
-                    if bar is not None:
-                        bar.update(page.n_rows)
-                    at = page.cursor
-                    if met or self.full:
-                        break
+            self._add_all(pages, walk, tier)
         except KeyboardInterrupt as interrupt:
-            raise self._interrupted(walk, at) from interrupt
+            raise self._interrupted(walk) from interrupt
         except KalshiError as error:
             if self.pages == 0:
                 raise
-            raise self._broken(walk, at, error) from error
-        self.capped = self.capped or (self.full and bool(at))
+            raise self._broken(walk, error) from error
+        if self._at and self._room() == 0:
+            self.capped = True
+
+    def _add_all(self, pages: Pages, walk: Walk, tier: str) -> None:
+        with ExitStack() as stack:
+            bar = None
+            for page in pages:
+                met = self._add(page, walk, tier)
+                if bar is None and page.cursor:
+                    bar = stack.enter_context(
+                        progress(None, self._schema.kind, enabled=self._show_progress)
+                    )
+                if bar is not None:
+                    bar.update(page.n_rows)
+                self._at = page.cursor
+                if met or self.full:
+                    return
 
     def add_one(
         self,
@@ -199,8 +210,9 @@ class Collection:
         room = self._room()
         if walk.stop is not None or walk.keep is not None or (room is not None and page.n_rows > room):
             items: list[Row] = page.json()[walk.items_key] or []
-            if walk.stop is not None:
-                news = list(takewhile(lambda row: not walk.stop(row), items))
+            stop = walk.stop
+            if stop is not None:
+                news = list(takewhile(lambda row: not stop(row), items))
                 met = len(news) < len(items)
                 items = news
             if walk.keep is not None:
@@ -212,8 +224,8 @@ class Collection:
         self.met = self.met or met
         return met
 
-    def _broken(self, walk: Walk, at: str, error: KalshiError) -> PaginationError:
-        cursor = error.cursor if isinstance(error, PaginationError) else at
+    def _broken(self, walk: Walk, error: KalshiError) -> PaginationError:
+        cursor = error.cursor if isinstance(error, PaginationError) else self._at
         reason = error.cause if isinstance(error, PaginationError) and error.cause else error
         return PaginationError(
             f"{printable(self._endpoint)} broke off after {self.rows:,} rows in {self.pages} pages: "
@@ -227,11 +239,11 @@ class Collection:
             frame=self.so_far(),
         )
 
-    def _interrupted(self, walk: Walk, at: str) -> WalkInterrupted:
+    def _interrupted(self, walk: Walk) -> WalkInterrupted:
         return WalkInterrupted(
             f"interrupted after {self.rows:,} rows; they are in .frame, "
             "and cursor=error.cursor goes on with the same call",
-            cursor=f"{walk.name}|{at}",
+            cursor=f"{walk.name}|{self._at}",
             rows=self.rows,
             frame=self.so_far(),
         )
@@ -255,7 +267,9 @@ class Collection:
             **more,
         )
 
-    def frame(self, *, asked: Collection_[str] | None = None, all_expected: bool = False) -> pd.DataFrame:
+    def frame(
+        self, *, asked: Collection_[str] | None = None, all_expected: bool = False
+    ) -> pd.DataFrame:
         """The rows as a frame, with their provenance.
 
         Parameters
@@ -268,7 +282,8 @@ class Collection:
         """
         if self._resume_name:
             raise InputError(
-                "this cursor belongs to another question; pass it with the arguments of the call that failed"
+                "this cursor belongs to another question; "
+                "pass it with the arguments of the call that failed"
             )
         cap = {} if self._max_rows is None else {"max_rows": self._max_rows}
         frame = self.decoder.frame(

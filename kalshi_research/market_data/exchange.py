@@ -1,0 +1,63 @@
+"""The exchange itself: is it open, and when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kalshi_research.market_data.walks import Collection
+from kalshi_research.schemas import SCHEDULE, STATUS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kalshi_research.client import Client
+
+__all__ = ["get_exchange_schedule", "get_exchange_status"]
+
+
+def get_exchange_status(client: Client) -> pd.DataFrame:
+    """Whether the exchange and its parts are open.
+
+    Parameters
+    ----------
+    client : Client
+
+    Returns
+    -------
+    pandas.DataFrame
+        @STATUS_COLUMNS@
+
+    Examples
+    --------
+    >>> import kalshi_research as kr
+    >>> status = kr.get_exchange_status(kr.connect("sandbox"))
+    >>> bool(status["trading_active"].all())
+    True
+    """
+    rows = Collection(client, STATUS, endpoint="/exchange/status", question={})
+    rows.add_body(client.get_bytes("/exchange/status"), "live")
+    return rows.frame()
+
+
+def get_exchange_schedule(client: Client) -> pd.DataFrame:
+    """Weekly trading hours and announced maintenance.
+
+    Parameters
+    ----------
+    client : Client
+
+    Returns
+    -------
+    pandas.DataFrame
+        @SCHEDULE_COLUMNS@
+
+    Examples
+    --------
+    >>> import kalshi_research as kr
+    >>> schedule = kr.get_exchange_schedule(kr.connect("sandbox"))
+    >>> "trading" in set(schedule["entry"])
+    True
+    """
+    rows = Collection(client, SCHEDULE, endpoint="/exchange/schedule", question={})
+    rows.add_body(client.get_bytes("/exchange/schedule"), "live")
+    return rows.frame()
