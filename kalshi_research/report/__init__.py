@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from kalshi_research.errors import InputError, ReportError, printable
 
-__all__ = ["write_report"]
+__all__ = ["typed_parameters", "write_report"]
 
 _NEEDED = ("nbclient", "nbformat", "ipykernel", "mistune", "bs4", "latex2mathml")
 _FORMATS = ("html", "pdf")
@@ -89,6 +89,45 @@ def write_report(
     leaks.refuse_secrets(text, path.name)
     content = text.encode("utf-8") if browser is None else pdf.print_page(text, browser)
     return _write_whole(target, content)
+
+
+def typed_parameters(
+    notebook: str | os.PathLike[str], pairs: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    """Values typed as text, each read as the kind of value that the notebook assigns to its name.
+
+    Where the notebook assigns text the value stays text, whatever it looks like.
+
+    Parameters
+    ----------
+    notebook : path
+        The ``.ipynb`` file.
+    pairs : sequence of (str, str)
+        Names and values.
+
+    Returns
+    -------
+    dict
+        For the argument `parameters` of `write_report`.
+
+    Raises
+    ------
+    InputError
+        A value does not fit. Unknown names are left to `write_report`.
+    ReportError
+        The notebook cannot be read.
+
+    Examples
+    --------
+    >>> typed_parameters("notebooks/01_quickstart.ipynb", [])
+    {}
+    """
+    if not pairs:
+        return {}
+    _check_installed()
+    from kalshi_research.report import notebook as executing
+
+    return executing.typed_parameters(Path(notebook), pairs)
 
 
 def _target(path: Path, to: str | None, output: str | os.PathLike[str] | None) -> tuple[str, Path]:

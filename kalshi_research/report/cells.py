@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bs4 import BeautifulSoup
 
 from kalshi_research.report.formulas import formulas_in, markdown
-from kalshi_research.report.markup import cleaned, data_uri
+from kalshi_research.report.markup import cleaned, data_uri, svg_image
 from kalshi_research.report.tables import fit_tables
 from kalshi_research.report.widgets import WIDGET_VIEW, still
 
@@ -25,6 +25,8 @@ __all__ = ["Content", "content_of"]
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ATTACHMENT = re.compile(r"attachment:([^\s)\"'>]+)")
+# A warning without the place in the code, which the report does not show.
+_WARNING = re.compile(r"^\S[^\n]*?:\d+: (\w*Warning: [^\n]*)\n(?:  [^\n]*\n?)?", re.MULTILINE)
 _LARGEST_SVG = 2_000_000
 
 
@@ -96,8 +98,9 @@ def _with_images(cell: NotebookNode, folder: Path) -> str:
 
 def _output(output: NotebookNode, states: Mapping[str, Any]) -> str:
     if output.output_type == "stream":
-        text = _plain(output.text)
         name = "stderr" if output.name == "stderr" else "stdout"
+        said = _joined(output.text)
+        text = _plain(_WARNING.sub(r"\1\n", said) if name == "stderr" else said)
         return f'<pre class="{name}">{text}</pre>' if text.strip() else ""
     if output.output_type == "error":
         return f'<pre class="stderr">{_plain(f"{output.ename}: {output.evalue}")}</pre>'
@@ -127,10 +130,10 @@ def _html(value: object) -> str:
 
 
 def _svg(value: object) -> str:
-    drawing = BeautifulSoup(_joined(value), "html.parser").find("svg")
-    if drawing is None or len(str(drawing)) > _LARGEST_SVG:
+    drawing = _joined(value)
+    if "<svg" not in drawing or len(drawing) > _LARGEST_SVG:
         return ""
-    return f"<figure>{_joined(value)[_joined(value).find('<svg') :]}</figure>"
+    return f"<figure>{svg_image(drawing)}</figure>"
 
 
 def _picture(kind: str) -> Callable[[object], str]:

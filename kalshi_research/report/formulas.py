@@ -24,7 +24,7 @@ _BAD_FORMULA: tuple[type[Exception], ...] = (
     *(kind for kind in vars(exceptions).values() if isinstance(kind, type)),
     *(IndexError, KeyError, StopIteration, ValueError),
 )
-_BLOCK = r"^ {0,3}\$\$(?P<formula_block>[\s\S]+?)\$\$[ \t]*(?:\n|$)"
+_BLOCK = r"^ {0,3}\$\$(?P<block_formula>[\s\S]+?)\$\$[ \t]*(?:\n|$)"
 # An opening dollar has no space behind it, a closing one none before it and no digit behind it:
 # "from $0.42 to $0.58" is prose.
 _INLINE = r"(?<!\\)\$(?![\s$])(?P<formula_text>(?:[^$\\\n]|\\.)*?(?:[^$\\\s]|\\[^\s]))\$(?![\d$])"
@@ -63,7 +63,7 @@ def _mathml(formula: str, *, block: bool) -> str:
 
 
 def _parse_block(_block: BlockParser, match: Match[str], state: BlockState) -> int:
-    state.append_token({"type": "formula_block", "raw": match.group("formula_block")})
+    state.append_token({"type": "formula_block", "raw": match.group("block_formula")})
     return match.end()
 
 

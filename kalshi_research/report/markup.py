@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from bs4 import BeautifulSoup
 from bs4.element import PageElement, PreformattedString, Tag
 
-__all__ = ["cleaned", "data_uri"]
+__all__ = ["cleaned", "data_uri", "svg_image"]
 
 _TEXT = """
 a abbr b blockquote br caption cite code col colgroup dd del details dfn div dl dt em figcaption
@@ -47,6 +47,7 @@ _VALUE = re.compile(
 )
 _RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 _SELECTOR = re.compile(r"#[\w\s.:>()#-]+", re.ASCII)
+_SVG = re.compile(r"<svg\b.*?</svg\s*>", re.DOTALL | re.IGNORECASE)
 _SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 
 
@@ -60,10 +61,10 @@ def cleaned(markup: str) -> BeautifulSoup:
     >>> print(cleaned('<p onclick="x()">a <b>b</b></p><script>x()</script>'))
     <p>a <b>b</b></p>
     """
-    soup = BeautifulSoup(markup, "html.parser")
-    for drawing in list(soup.find_all("svg")):
-        if drawing.find_parent("svg") is None:
-            drawing.replace_with(_as_image(soup, drawing))
+    # The outer element keeps the parser from taking short texts for addresses and warning of it.
+    soup = BeautifulSoup(f"<div>{_SVG.sub(_drawing, markup)}</div>", "html.parser")
+    if soup.div is not None:
+        soup.div.unwrap()
     kept_styles = list(_own_styles(soup))
     for tag in list(soup.find_all(True)):
         if tag.decomposed:
@@ -88,15 +89,16 @@ def data_uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _as_image(soup: BeautifulSoup, drawing: Tag) -> Tag:
-    drawing["xmlns"] = _SVG_NAMESPACE
-    image = soup.new_tag("img", attrs={"src": data_uri("image/svg+xml", str(drawing).encode("utf-8"))})
-    for name in ("width", "height"):
-        if drawing.get(name):
-            image[name] = str(drawing[name])
-    label = drawing.find("title")
-    image["alt"] = label.get_text() if label else "drawing"
-    return image
+def svg_image(drawing: str, alt: str = "figure") -> str:
+    """An SVG drawing as an image: it keeps its look and loses its power."""
+    text = drawing[drawing.lower().find("<svg") :]
+    if "xmlns=" not in text.partition(">")[0]:
+        text = f'<svg xmlns="{_SVG_NAMESPACE}"{text[4:]}'
+    return f'<img alt="{alt}" src="{data_uri("image/svg+xml", text.encode("utf-8"))}">'
+
+
+def _drawing(match: re.Match[str]) -> str:
+    return svg_image(match.group(), "drawing")
 
 
 def _is_odd(node: PageElement) -> bool:

@@ -258,6 +258,8 @@ async def _execute(
         kernel_name="python3",
         kernel_spec_manager=_ThisEnvironment(),
         connection_file=str(scratch / "kernel.json"),
+        # Sockets in our own folder: no port that somebody else on this machine could talk to.
+        transport="tcp" if os.name == "nt" else "ipc",
     )
     client = NotebookClient(
         notebook,

@@ -83,7 +83,7 @@ def _inside(value: Any) -> list[Any]:
 
 
 def _provenance(value: Any) -> dict[str, Any] | None:
-    if not type(value).__module__.startswith("pandas."):
+    if type(value).__module__.partition(".")[0] != "pandas":
         return None
     attrs = getattr(value, "attrs", None)
     known = attrs.get(KEY) if isinstance(attrs, Mapping) else None

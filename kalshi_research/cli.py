@@ -1,0 +1,165 @@
+"""The command ``kalshi-research``: reports, JupyterLab, a simulated exchange.
+
+Every command is a call of a public function. Exit codes: 0 done, 2 something is wrong and
+the message says what, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from kalshi_research import __version__
+from kalshi_research.errors import ConfigError, KalshiError
+
+if TYPE_CHECKING:
+    from kalshi_research.credentials import PrivateKey
+
+__all__ = ["main"]
+
+_WRONG = 2
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; by default those of the process.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    parser = _parser()
+    options, rest = parser.parse_known_args(argv)
+    if rest and options.command != "lab":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        if options.command == "report":
+            return _report(options)
+        if options.command == "sandbox":
+            return _sandbox(options)
+        return _lab(options.folder, rest)
+    except KalshiError as error:
+        print(f"kalshi-research {options.command}: {error}", file=sys.stderr)
+        return _WRONG
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kalshi-research", description="A Jupyter toolkit for research on Kalshi's event contracts."
+    )
+    parser.add_argument("--version", action="version", version=f"kalshi-research {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    report = commands.add_parser(
+        "report", help="execute a notebook and export it as one self-contained file"
+    )
+    report.add_argument("notebook", type=Path, metavar="NOTEBOOK")
+    report.add_argument(
+        "-p",
+        "--parameter",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help='value for a name that the cell tagged "parameters" assigns; may be repeated',
+    )
+    report.add_argument("--to", choices=("html", "pdf"), help="default: what FILE ends in, else html")
+    report.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="default: reports/NOTEBOOK.html"
+    )
+    report.add_argument(
+        "--timeout", type=float, default=600.0, metavar="SECONDS", help="longest time for one cell"
+    )
+
+    lab = commands.add_parser("lab", help="open JupyterLab; further options are passed on to it")
+    lab.add_argument("folder", nargs="?", type=Path, default=Path("notebooks"), metavar="FOLDER")
+
+    sandbox = commands.add_parser("sandbox", help="run a simulated exchange until Ctrl-C")
+    sandbox.add_argument("--seed", type=int, default=0, help="which world; the same seed gives the same")
+    return parser
+
+
+def _report(options: argparse.Namespace) -> int:
+    from kalshi_research.report import typed_parameters, write_report
+
+    parameters = typed_parameters(options.notebook, options.parameter)
+    written = write_report(
+        options.notebook,
+        parameters=parameters,
+        to=options.to,
+        output=options.output,
+        timeout=options.timeout,
+    )
+    print(f"Report: {written}")
+    return 0
+
+
+def _lab(folder: Path, options: Sequence[str]) -> int:
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise ConfigError(
+            "JupyterLab is not installed.\nInstall with: pip install 'kalshi-research[lab]'"
+        )
+    if not folder.is_dir():
+        raise ConfigError(f"there is no folder {folder} here.\nName one: kalshi-research lab FOLDER")
+    command = [sys.executable, "-m", "jupyterlab", str(folder), *options]
+    return subprocess.run(command, check=False).returncode  # noqa: S603 -- the user's own arguments
+
+
+def _sandbox(options: argparse.Namespace) -> int:
+    from kalshi_research.environments import SANDBOX_URL_VARIABLE, WEBSOCKET_PATH, start_sandbox
+
+    stop = threading.Event()
+    _stop_at_signals(stop)
+    with (
+        start_sandbox(seed=options.seed) as sandbox,
+        tempfile.TemporaryDirectory(prefix="kalshi-sandbox-") as folder,
+    ):
+        key_id, key = sandbox.credentials(0)
+        key_file = Path(folder) / "key.pem"
+        _write_key(key_file, key)
+        root = sandbox.url.removesuffix("/trade-api/v2")
+        print("A simulated exchange: nothing here is real. Ctrl-C stops it.")
+        print(f"REST       {sandbox.url}")
+        print(f"WebSocket  {root.replace('http', 'ws', 1)}{WEBSOCKET_PATH}")
+        print(f"Key id     {key_id}")
+        print(f"Key file   {key_file}  (removed at the end)")
+        print(f"Use it     export {SANDBOX_URL_VARIABLE}={root}", flush=True)
+        while not stop.wait(1):
+            pass
+    print("Stopped.")
+    return 0
+
+
+def _stop_at_signals(stop: threading.Event) -> None:
+    def handler(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, handler)
+
+
+def _write_key(path: Path, key: PrivateKey) -> None:
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(text)
