@@ -73,7 +73,35 @@ def get_candlesticks(
         Indexed by the end of the period, oldest first. Periods in which nothing
         happened are missing, as on the exchange; forward-fill where you need them.
 
-        @CANDLE_COLUMNS@
+        =============  ===================  =============================================================
+        column         dtype                meaning
+        =============  ===================  =============================================================
+        time           datetime64[us, UTC]  index: end of the period, inclusive, `end_period_ts` [UTC]
+        ticker         str                  market
+        period_start   datetime64[us, UTC]  start of the period [UTC]
+        open           float64              first traded price of YES, `price.open_dollars` [dollars]
+        high           float64              highest traded price of YES, `price.high_dollars` [dollars]
+        low            float64              lowest traded price of YES, `price.low_dollars` [dollars]
+        close          float64              last traded price of YES, `price.close_dollars` [dollars]
+        mean           float64              mean traded price of YES, weighted by quantity,
+                                            `price.mean_dollars` [dollars]
+        previous       float64              last traded price before the period, `price.previous_dollars`
+                                            [dollars]
+        volume         float64              traded in the period, `volume_fp` [contracts]
+        open_interest  float64              outstanding at the end, `open_interest_fp` [contracts]
+        yes_bid_open   float64              best bid for YES, at the start, `yes_bid.open_dollars`
+                                            [dollars]
+        yes_bid_high   float64              best bid for YES, highest, `yes_bid.high_dollars` [dollars]
+        yes_bid_low    float64              best bid for YES, lowest, `yes_bid.low_dollars` [dollars]
+        yes_bid_close  float64              best bid for YES, at the end, `yes_bid.close_dollars`
+                                            [dollars]
+        yes_ask_open   float64              best ask for YES, at the start, `yes_ask.open_dollars`
+                                            [dollars]
+        yes_ask_high   float64              best ask for YES, highest, `yes_ask.high_dollars` [dollars]
+        yes_ask_low    float64              best ask for YES, lowest, `yes_ask.low_dollars` [dollars]
+        yes_ask_close  float64              best ask for YES, at the end, `yes_ask.close_dollars`
+                                            [dollars]
+        =============  ===================  =============================================================
 
     Raises
     ------

@@ -64,7 +64,27 @@ def get_series(
     pandas.DataFrame
         Indexed by series ticker.
 
-        @SERIES_COLUMNS@
+        =======================  ===================  ==================================================
+        column                   dtype                meaning
+        =======================  ===================  ==================================================
+        series_ticker            str                  index: series, `ticker`
+        title                    str                  what it is about
+        category                 str                  main category
+        categories               str                  all categories
+        tags                     str                  subjects
+        frequency                str                  how often an event comes
+        fee_type                 str                  fee rule
+        fee_multiplier           float64              factor of the fee rule
+        volume                   float64              traded in all its events, where asked for,
+                                                      `volume_fp` [contracts]
+        last_updated_time        datetime64[us, UTC]  last change of these data, `last_updated_ts` [UTC]
+        contract_url             str                  filing of the contract
+        contract_terms_url       str                  terms of the contract
+        settlement_sources       str                  who decides: name, url
+        additional_prohibitions  str                  who may not trade
+        product_metadata         str                  further data
+        exchange_index           Int64                shard it lives on
+        =======================  ===================  ==================================================
 
     Raises
     ------
@@ -143,7 +163,26 @@ def get_events(
         Indexed by event ticker. Markets are not nested: ask
         ``get_markets(client, event_ticker=events)``.
 
-        @EVENT_COLUMNS@
+        =======================  ===================  ==================================================
+        column                   dtype                meaning
+        =======================  ===================  ==================================================
+        event_ticker             str                  index: event
+        series_ticker            str                  series it belongs to
+        title                    str                  question
+        sub_title                str                  short form of the title
+        category                 str                  deprecated by the exchange: see the series
+        mutually_exclusive       boolean              at most one market pays YES
+        collateral_return_type   str                  MECNET or DIRECNET, or empty: how positions in it
+                                                      are netted
+        strike_date              datetime64[us, UTC]  date the event is about [UTC]
+        strike_period            str                  period the event is about
+        last_updated_time        datetime64[us, UTC]  last change of these data, `last_updated_ts` [UTC]
+        fee_type_override        str                  fee rule that replaces the series'
+        fee_multiplier_override  float64              replaces the series'
+        exchange_index           Int64                shard it lives on
+        settlement_sources       str                  who decides: name, url
+        product_metadata         str                  further data
+        =======================  ===================  ==================================================
 
     Raises
     ------

@@ -25,7 +25,17 @@ def get_exchange_status(client: Client) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        @STATUS_COLUMNS@
+        ===============================  ===================  ==========================================
+        column                           dtype                meaning
+        ===============================  ===================  ==========================================
+        exchange_index                   Int64                shard; missing for the exchange as a whole
+        description                      str                  what trades there
+        exchange_active                  boolean              takes any change at all
+        trading_active                   boolean              takes orders
+        intra_exchange_transfers_active  boolean              takes transfers between shards
+        estimated_resume_time            datetime64[us, UTC]  end of an outage, not guaranteed,
+                                                              `exchange_estimated_resume_time` [UTC]
+        ===============================  ===================  ==========================================
 
     Examples
     --------
@@ -49,7 +59,16 @@ def get_exchange_schedule(client: Client) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        @SCHEDULE_COLUMNS@
+        ==========  ===================  ===================================
+        column      dtype                meaning
+        ==========  ===================  ===================================
+        entry       str                  trading or maintenance
+        start_time  datetime64[us, UTC]  from when the entry holds [UTC]
+        end_time    datetime64[us, UTC]  until when the entry holds [UTC]
+        weekday     str                  day of trading hours
+        opens       str                  start of trading, HH:MM in New York
+        closes      str                  end of trading, HH:MM in New York
+        ==========  ===================  ===================================
 
     Examples
     --------

@@ -103,7 +103,75 @@ def get_markets(
         Indexed by ticker, in the exchange's order (newest first). A side of the book
         that is empty has no price (NaN), whatever sentinel the wire sends.
 
-        @MARKET_COLUMNS@
+        ==========================  ===================  ===============================================
+        column                      dtype                meaning
+        ==========================  ===================  ===============================================
+        ticker                      str                  index: market
+        event_ticker                str                  event it belongs to
+        title                       str                  question; deprecated by the exchange
+        yes_sub_title               str                  what YES stands for
+        no_sub_title                str                  what NO stands for
+        status                      str                  state of its life
+        yes_bid                     float64              best bid for YES, `yes_bid_dollars` [dollars]
+        yes_ask                     float64              best ask for YES, `yes_ask_dollars` [dollars]
+        last_price                  float64              last traded price of YES, `last_price_dollars`
+                                                         [dollars]
+        volume                      float64              traded so far, `volume_fp` [contracts]
+        open_interest               float64              outstanding, `open_interest_fp` [contracts]
+        yes_bid_size                float64              at the best bid for YES, `yes_bid_size_fp`
+                                                         [contracts]
+        yes_ask_size                float64              at the best ask for YES, `yes_ask_size_fp`
+                                                         [contracts]
+        no_bid                      float64              best bid for NO, `no_bid_dollars` [dollars]
+        no_ask                      float64              best ask for NO, `no_ask_dollars` [dollars]
+        previous_yes_bid            float64              best bid for YES 24 hours before,
+                                                         `previous_yes_bid_dollars` [dollars]
+        previous_yes_ask            float64              best ask for YES 24 hours before,
+                                                         `previous_yes_ask_dollars` [dollars]
+        previous_price              float64              last price of YES 24 hours before,
+                                                         `previous_price_dollars` [dollars]
+        volume_24h                  float64              traded in the last 24 hours, `volume_24h_fp`
+                                                         [contracts]
+        created_time                datetime64[us, UTC]  creation [UTC]
+        updated_time                datetime64[us, UTC]  last change that was no trade [UTC]
+        open_time                   datetime64[us, UTC]  start of trading [UTC]
+        close_time                  datetime64[us, UTC]  end of trading, unless closed early [UTC]
+        expected_expiration_time    datetime64[us, UTC]  when the outcome is expected [UTC]
+        latest_expiration_time      datetime64[us, UTC]  when the outcome is known at the latest [UTC]
+        expiration_time             datetime64[us, UTC]  deprecated by the exchange [UTC]
+        occurrence_time             datetime64[us, UTC]  when the event happened or happens,
+                                                         `occurrence_datetime` [UTC]
+        settlement_time             datetime64[us, UTC]  payout, `settlement_ts` [UTC]
+        fee_waiver_expiration_time  datetime64[us, UTC]  end of a fee waiver [UTC]
+        result                      str                  yes, no or scalar; empty until determined
+        settlement_value            float64              paid for one YES contract,
+                                                         `settlement_value_dollars` [dollars]
+        settlement_floor            float64              the least a YES contract pays,
+                                                         `settlement_floor_dollars` [dollars]
+        expiration_value            str                  the observation that decided; empty until known
+        strike_type                 str                  how the strikes are meant
+        floor_strike                float64              lower strike, in units of the observation
+        cap_strike                  float64              upper strike, in units of the observation
+        functional_strike           str                  payout as a function of the observation
+        custom_strike               str                  strike of another kind
+        market_type                 str                  binary or scalar
+        subtitle                    str                  deprecated by the exchange
+        price_level_structure       str                  label of the price grid
+        price_ranges                str                  price grid: bands with start, end, step
+        notional_value              float64              what a winning contract pays,
+                                                         `notional_value_dollars` [dollars]
+        settlement_bounds_type      str                  bounds of the payout
+        settlement_timer_seconds    Int64                from determination to payout [s]
+        can_close_early             boolean              may close before close_time
+        early_close_condition       str                  what closes it early
+        is_provisional              boolean              removed if nothing happens in it
+        primary_participant_key     str                  key of the participant it is about
+        mve_collection_ticker       str                  collection of a combo market
+        mve_selected_legs           str                  legs of a combo market
+        exchange_index              Int64                shard it lives on
+        rules_primary               str                  terms
+        rules_secondary             str                  further terms
+        ==========================  ===================  ===============================================
 
     Raises
     ------

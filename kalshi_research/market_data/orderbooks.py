@@ -42,7 +42,16 @@ def get_orderbook(client: Client, ticker: Tickers, *, depth: int = 0) -> pd.Data
     pandas.DataFrame
         One row a level, the best bid first, then the best ask.
 
-        @ORDERBOOK_COLUMNS@
+        ==========  ========  ================================================
+        column      dtype     meaning
+        ==========  ========  ================================================
+        ticker      category  market; the categories are all markets asked for
+        side        category  bid or ask, of the YES leg
+        level       int64     place in its side, 0 for the best
+        price       float64   of the YES leg [dollars]
+        quantity    float64   at this price [contracts]
+        cumulative  float64   from the best price to this one [contracts]
+        ==========  ========  ================================================
 
     Raises
     ------
