@@ -82,7 +82,9 @@ class Sealed:
             return _PASTED
         if not isinstance(given, (str, os.PathLike)):
             return _signing(given)
-        path = Path(given).expanduser()
+        if not isinstance(self._passphrase, (str, bytes, type(None))):
+            return "passphrase must be text or bytes; nothing was sent."
+        path = Path(os.path.expanduser(given))  # noqa: PTH111 - an unknown ~user stays as it is
         pem = _read(path, source)
         if isinstance(pem, str):
             return pem

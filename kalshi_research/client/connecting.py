@@ -95,7 +95,7 @@ def _folder(cache: str | os.PathLike[str] | None) -> Path | None:
         return None
     if not isinstance(cache, (str, os.PathLike)) or not os.fspath(cache):
         raise ConfigError(f"cache={printable(repr(cache), 60)} is not the path of a folder.")
-    folder = Path(cache).expanduser()
+    folder = Path(os.path.expanduser(cache))  # noqa: PTH111 - an unknown ~user stays as it is
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"cache={printable(folder)} is a file; name a folder.")
     return folder

@@ -154,7 +154,7 @@ class Bucket:
     """
 
     _SLOWER = 0.7
-    _RECOVERY = 0.01  # of the full rate, per second
+    _RECOVERY = 0.005  # of the full rate, per second
 
     def __init__(self, name: str, tier: str, rate: float, capacity: float, timing: Timing) -> None:
         self.name = name
