@@ -21,6 +21,8 @@ __all__ = ["CANDLESTICKS"]
 class _CandlePage:
     """The forms in which candlesticks come: of one market, of several, of all markets of an event."""
 
+    keys = frozenset({"candlesticks", "markets", "market_tickers"})
+
     def page_type(self, row: type) -> Any:
         rows = list[row] | None  # type: ignore[valid-type]
         market = msgspec.defstruct(

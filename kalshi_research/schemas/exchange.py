@@ -20,6 +20,8 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 class _StatusPage:
     """The whole exchange, followed by its shards."""
 
+    keys = frozenset({"exchange_active"})
+
     def page_type(self, row: type) -> Any:
         shards = ("exchange_index_statuses", list[row] | None, None)  # type: ignore[valid-type]
         return msgspec.defstruct("Page", [shards], bases=(row,), forbid_unknown_fields=True, gc=False)
@@ -80,6 +82,8 @@ class _Maintenance(msgspec.Struct):
 @dataclass(frozen=True)
 class _SchedulePage:
     """Weekly hours and maintenance windows, one after the other."""
+
+    keys = frozenset({"schedule"})
 
     def page_type(self, row: type) -> Any:
         del row

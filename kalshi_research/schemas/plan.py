@@ -75,6 +75,10 @@ class WireField:
 class PageForm(Hashable, Protocol):
     """Where the rows of a page are."""
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys by one of which a page is known."""
+
     def page_type(self, row: type) -> Any:
         """The type of a page whose rows have the type `row`."""
 
@@ -89,6 +93,11 @@ class ListOf:
     items: str
     single: str = ""
     nested: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys by one of which a page is known."""
+        return frozenset({self.items, self.single, *self.nested} - {""})
 
     def page_type(self, row: type) -> Any:
         """The type of a page."""

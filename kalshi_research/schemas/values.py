@@ -86,7 +86,16 @@ def read(
         return _times(values)
     if form == "json":
         return pa.array(_json_texts(values, {} if memo is None else memo), pa.string())
+    if form == "text" and isinstance(values, pa.Array) and not _is_text(values):
+        _refuse_any(values)
     return _cast(values, ARROW_TYPES[form])
+
+
+def _refuse_any(values: pa.Array) -> None:
+    """Raise if an array of another type than text holds anything."""
+    if values.null_count < len(values):
+        row = values.is_valid().index(True).as_py()
+        raise UnreadableError(row, values[row].as_py())
 
 
 def _settled(values: pa.Array) -> pa.Array:
@@ -100,6 +109,8 @@ def _settled(values: pa.Array) -> pa.Array:
 
 def _cast(values: Values, wanted: pa.DataType) -> pa.Array:
     try:
+        if isinstance(values, pa.Array) and wanted == pa.int64() and _is_text(values):
+            return values.cast(pa.float64()).cast(wanted)  # pandas writes 60.0 where one is missing
         return values.cast(wanted) if isinstance(values, pa.Array) else pa.array(values, wanted)
     except _CAST_ERRORS:
         for row, value in enumerate(values):
@@ -134,18 +145,27 @@ def _decimals(values: Values, scale: int) -> pa.Array:
         except _CAST_ERRORS:
             pass
         else:
-            if pc.all(pc.is_finite(numbers)).as_py() is not False:
-                return numbers if scale == 1 or _is_text(array) else pc.divide(numbers, float(scale))
+            if scale == 1 or _is_text(array):
+                if _all_hold(pc.is_finite(numbers)):
+                    return numbers
+            elif _all_hold(pc.equal(numbers, pc.floor(numbers))):
+                return pc.divide(numbers, float(scale))
         values = array.to_pylist()
     return pa.array([_decimal(value, row, scale) for row, value in enumerate(values)], pa.float64())
 
 
-def _decimal(value: object, row: int, scale: int) -> float | None:
+def _all_hold(answers: pa.Array) -> bool:
+    """Whether no answer is False; a missing one does not count."""
+    return pc.all(answers).as_py() is not False
+
+
+def _decimal(value: Any, row: int, scale: int) -> float | None:
     if value is None:
         return None
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         return float(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e18:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and abs(value) < 1e18 and (scale == 1 or value == int(value)):
         return value / scale
     raise UnreadableError(row, value)
 

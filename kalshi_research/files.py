@@ -1,0 +1,500 @@
+"""Frames from files and back.
+
+A ``read_`` function takes what people have: a recorded answer (a dict, JSON text, bytes,
+a file, a list of pages), a table in wire columns (Parquet, CSV or a DataFrame, today's
+dialect or the integer one), or a file that the ``write_`` function of the same name made.
+It returns exactly what the ``get_`` function of the same name returns.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+import pandas as pd
+import pyarrow as pa
+from pyarrow import csv
+
+from kalshi_research.errors import ArchiveError, DecodeError, FrameError, InputError, printable
+from kalshi_research.parts import read_part, write_part
+from kalshi_research.provenance import KEY, provenance
+from kalshi_research.schemas import (
+    CANDLESTICKS,
+    EVENTS,
+    MARKETS,
+    ORDERBOOKS,
+    SERIES,
+    TRADES,
+    Kind,
+    Schema,
+)
+from kalshi_research.schemas.recorded import book_answers, has_more, pages
+from kalshi_research.schemas.tables import as_table, check, is_own, numbered, own_frame
+
+__all__ = [
+    "Source",
+    "read_candlesticks",
+    "read_events",
+    "read_frame",
+    "read_markets",
+    "read_orderbook",
+    "read_orderbooks",
+    "read_series",
+    "read_trades",
+    "write_candlesticks",
+    "write_events",
+    "write_frame",
+    "write_markets",
+    "write_orderbooks",
+    "write_series",
+    "write_trades",
+]
+
+Source: TypeAlias = (
+    "str | bytes | PathLike[str] | Mapping[str, Any] | Sequence[Any] | pd.DataFrame | pa.Table"
+)
+"""A recorded answer, a table, or where one of them is. Text that begins with ``{`` or ``[`` is JSON."""
+
+_META = b"kalshi_research"
+_LARGEST = 1 << 31
+"""More bytes than this, unpacked, are no recorded answer."""
+
+
+def read_trades(source: Source) -> pd.DataFrame:
+    """Read trades.
+
+    Parameters
+    ----------
+    source : path, str, bytes, dict, list or DataFrame
+        A recorded answer of a trades route, a table in wire columns, or what
+        `write_trades` wrote. See the top of the module.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `get_trades`: indexed by time, oldest first.
+
+    Raises
+    ------
+    DecodeError, ArchiveError, FrameError
+        If it holds no trades, cannot be opened, or is a table of something else.
+
+    Examples
+    --------
+    >>> page = {"trades": [{"trade_id": "a", "ticker": "T", "count": 3, "yes_price": 42,
+    ...     "no_price": 58, "taker_side": "yes", "created_time": "2024-11-14T03:24:19.355Z"}]}
+    >>> read_trades(page)[["ticker", "yes_price", "quantity"]].to_dict("records")
+    [{'ticker': 'T', 'yes_price': 0.42, 'quantity': 3.0}]
+    """
+    return _read(source, TRADES)
+
+
+def read_markets(source: Source) -> pd.DataFrame:
+    """Read markets, also those nested in events.
+
+    Parameters
+    ----------
+    source : path, str, bytes, dict, list or DataFrame
+        As for `read_trades`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `get_markets`: indexed by ticker.
+
+    Examples
+    --------
+    >>> read_markets({"markets": []}).index.name
+    'ticker'
+    """
+    return _read(source, MARKETS)
+
+
+def read_events(source: Source) -> pd.DataFrame:
+    """Read events.
+
+    Parameters
+    ----------
+    source : path, str, bytes, dict, list or DataFrame
+        As for `read_trades`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `get_events`: indexed by event_ticker.
+
+    Examples
+    --------
+    >>> read_events('{"events": []}').index.name
+    'event_ticker'
+    """
+    return _read(source, EVENTS)
+
+
+def read_series(source: Source) -> pd.DataFrame:
+    """Read series.
+
+    Parameters
+    ----------
+    source : path, str, bytes, dict, list or DataFrame
+        As for `read_trades`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `get_series`: indexed by series_ticker.
+
+    Examples
+    --------
+    >>> read_series('{"series": []}').index.name
+    'series_ticker'
+    """
+    return _read(source, SERIES)
+
+
+def read_candlesticks(
+    source: Source, *, ticker: str | None = None, period_interval: int | None = None
+) -> pd.DataFrame:
+    """Read candlesticks of either tier.
+
+    Parameters
+    ----------
+    source : path, str, bytes, dict, list or DataFrame
+        As for `read_trades`.
+    ticker : str, optional
+        The market of candlesticks that do not name it.
+    period_interval : int, optional
+        Length of a period [minutes]. An answer does not tell it; without it
+        `period_start` is missing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `get_candlesticks`: indexed by time, the end of the period.
+
+    Examples
+    --------
+    >>> read_candlesticks({"ticker": "T", "candlesticks": []}).shape
+    (0, 18)
+    """
+    if period_interval is not None and period_interval <= 0:
+        raise InputError(f"period_interval must be a positive number of minutes, not {period_interval}")
+    return _read(source, CANDLESTICKS, ticker=ticker, period_interval=period_interval)
+
+
+def read_orderbook(source: Source, *, ticker: str | None = None) -> pd.DataFrame:
+    """Read one order book.
+
+    Parameters
+    ----------
+    source : path, str, bytes, dict or DataFrame
+        As for `read_trades`.
+    ticker : str, optional
+        The market of an answer that does not name it; ``unknown`` without it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `get_orderbook`: one row a level, seen from the YES leg.
+
+    Examples
+    --------
+    >>> book = read_orderbook({"orderbook": {"yes": [[42, 3]], "no": [[56, 5]]}}, ticker="T")
+    >>> book["price"].tolist()
+    [0.42, 0.44]
+    """
+    frame = _read_books(source, ticker)
+    if len(frame["ticker"].cat.categories) > 1:
+        raise FrameError("these are several order books: use read_orderbooks")
+    return frame
+
+
+def read_orderbooks(source: Source) -> pd.DataFrame:
+    """Read order books.
+
+    Parameters
+    ----------
+    source : path, str, bytes, dict, list or DataFrame
+        As for `read_trades`; also an object that maps tickers to answers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `get_orderbooks`: one row a level, seen from the YES leg.
+
+    Examples
+    --------
+    >>> bids = {"yes_dollars": [["0.4200", "3.00"]], "no_dollars": []}
+    >>> books = read_orderbooks({"A": {"orderbook_fp": bids}, "B": {"orderbook": {}}})
+    >>> books["ticker"].cat.categories.tolist()
+    ['A', 'B']
+    """
+    return _read_books(source, None)
+
+
+def write_trades(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
+    """Write trades as Parquet, from which `read_trades` restores the frame with its provenance.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Of `get_trades` or `read_trades`; further columns are kept.
+    path : path
+        Replaced whole, or left as it is.
+
+    Raises
+    ------
+    FrameError
+        If it is no frame of trades; names what is missing.
+    ArchiveError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_trades(read_trades({"trades": []}), f"{folder}/trades.parquet")
+    ...     len(read_trades(f"{folder}/trades.parquet"))
+    0
+    """
+    write_frame(path, frame, TRADES)
+
+
+def write_markets(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
+    """Write markets as Parquet; see `write_trades`."""
+    write_frame(path, frame, MARKETS)
+
+
+def write_events(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
+    """Write events as Parquet; see `write_trades`."""
+    write_frame(path, frame, EVENTS)
+
+
+def write_series(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
+    """Write series as Parquet; see `write_trades`."""
+    write_frame(path, frame, SERIES)
+
+
+def write_candlesticks(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
+    """Write candlesticks as Parquet; see `write_trades`."""
+    write_frame(path, frame, CANDLESTICKS)
+
+
+def write_orderbooks(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
+    """Write one order book or several as Parquet; see `write_trades`. Empty books keep their names."""
+    write_frame(path, frame, ORDERBOOKS)
+
+
+def write_frame(path: str | PathLike[str], frame: pd.DataFrame, schema: Kind) -> None:
+    """Write a frame of the kind `schema` as Parquet."""
+    check(frame, schema)
+    labels = {
+        column.name: [str(name) for name in frame[column.name].cat.categories]
+        for column in schema.columns
+        if column.form == "label"
+    }
+    meta = {
+        "kind": schema.kind,
+        "version": schema.version,
+        "attrs": _plain(frame.attrs),
+        "labels": labels,
+    }
+    bare = frame.copy(deep=False)
+    bare.attrs = {}
+    try:
+        table = pa.Table.from_pandas(bare)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise FrameError(f"this frame cannot be written: {printable(error, 160)}") from None
+    metadata = {**(table.schema.metadata or {}), _META: json.dumps(meta).encode()}
+    write_part(Path(fspath(path)), table.replace_schema_metadata(metadata))
+
+
+def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Those attrs that JSON can hold."""
+    kept: dict[str, Any] = {}
+    for key, value in attrs.items():
+        try:
+            same = json.loads(json.dumps(value)) == value
+        except (TypeError, ValueError):
+            continue
+        if same and isinstance(key, str):
+            kept[key] = value
+    return kept
+
+
+def read_frame(path: str | PathLike[str], schema: Kind) -> pd.DataFrame:
+    """Read a frame that `write_frame` wrote.
+
+    Raises
+    ------
+    ArchiveError
+        If the file is missing, damaged, or of another kind or version.
+    """
+    table = read_part(Path(fspath(path)))
+    if _META not in (table.schema.metadata or {}):
+        raise ArchiveError(f"{printable(path)} was not written by this package")
+    return _restored(table, schema, str(path))
+
+
+def _restored(table: pa.Table, schema: Kind, name: str) -> pd.DataFrame:
+    try:
+        meta = json.loads(table.schema.metadata[_META])
+        kind, version = str(meta["kind"]), int(meta["version"])
+        attrs, labels = dict(meta["attrs"]), dict(meta["labels"])
+    except (ValueError, KeyError, TypeError):
+        raise ArchiveError(f"{printable(name)} has damaged metadata") from None
+    if (kind, version) != (schema.kind, schema.version):
+        raise ArchiveError(
+            f"{printable(name)} holds {printable(kind, 40)}/{version}, but {schema.tag} was asked for"
+        )
+    if not is_own(table.column_names, schema):
+        raise ArchiveError(f"{printable(name)} lacks columns of {schema.tag}: it is damaged")
+    frame = own_frame(table.replace_schema_metadata(), schema, labels)
+    frame.attrs = attrs
+    return frame
+
+
+def _read(source: Source, schema: Schema, **context: Any) -> pd.DataFrame:
+    found, name = _content(source)
+    if isinstance(found, bytes):
+        decoder = schema.decoder(**context)
+        n_pages, complete = 0, True
+        for page in pages(found, schema):
+            decoder.add(page)
+            n_pages += 1
+            complete = not has_more(page)
+        return decoder.frame(_provenance(name, schema, decoder.rows, n_pages, complete=complete))
+    if _META in (found.schema.metadata or {}):
+        return _restored(found, schema, name)
+    if is_own(found.column_names, schema):
+        return _with_provenance(own_frame(found, schema), source, name, schema)
+    decoder = schema.decoder(**context)
+    decoder.add_table(found if not _is_untyped(found) else numbered(found, schema))
+    frame = decoder.frame(_provenance(name, schema, decoder.rows, 1))
+    if decoder.left_out:
+        frame.attrs[KEY]["left_out"] = ", ".join(decoder.left_out)
+    return frame
+
+
+def _read_books(source: Source, ticker: str | None) -> pd.DataFrame:
+    found, name = _content(source)
+    if isinstance(found, bytes):
+        decoder = ORDERBOOKS.decoder()
+        n_pages = 0
+        for own_name, answer in book_answers(found):
+            decoder.add(answer, ticker=ticker or own_name or "unknown")
+            n_pages += 1
+        return decoder.frame(_provenance(name, ORDERBOOKS, decoder.rows, n_pages))
+    if _META in (found.schema.metadata or {}):
+        return _restored(found, ORDERBOOKS, name)
+    if not is_own(found.column_names, ORDERBOOKS):
+        raise FrameError(
+            f"{printable(name)} is no table of order books: it needs the columns "
+            f"{', '.join(ORDERBOOKS.names)}"
+        )
+    return _with_provenance(own_frame(found, ORDERBOOKS), source, name, ORDERBOOKS)
+
+
+def _with_provenance(frame: pd.DataFrame, source: Source, name: str, schema: Kind) -> pd.DataFrame:
+    if isinstance(source, pd.DataFrame):
+        frame.attrs = dict(source.attrs)
+    frame.attrs.setdefault(KEY, _provenance(name, schema, len(frame), 1))
+    return frame
+
+
+def _provenance(
+    name: str, schema: Kind, rows: int, n_pages: int, *, complete: bool = True
+) -> dict[str, Any]:
+    return dict(
+        provenance(
+            environment="file",
+            host=name,
+            endpoint="",
+            fetched_at=datetime.now(UTC),
+            rows=rows,
+            pages=n_pages,
+            complete=complete,
+            schema=schema.tag,
+        )
+    )
+
+
+def _content(source: Source) -> tuple[bytes | pa.Table, str]:
+    """What a source holds, JSON text or a table, and a name for it."""
+    if isinstance(source, pd.DataFrame):
+        return as_table(source), "DataFrame"
+    if isinstance(source, pa.Table):
+        return source, "Table"
+    if isinstance(source, str) and source.lstrip()[:1] in ("{", "["):
+        return _utf8(source), "JSON text"
+    if isinstance(source, bytes):
+        return source, "JSON text"
+    if isinstance(source, str | PathLike):
+        return _file_content(Path(fspath(source))), str(source)
+    if isinstance(source, Mapping | Sequence):
+        try:
+            return msgspec.json.encode(source), type(source).__name__
+        except (TypeError, ValueError, msgspec.MsgspecError, RecursionError) as error:
+            raise DecodeError(f"this is no recorded answer: {printable(error, 120)}") from None
+    raise InputError(
+        f"cannot read from {type(source).__name__}: give a path, JSON text, a dict, a list of pages "
+        "or a DataFrame"
+    )
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise DecodeError("the JSON text holds half a character (a lone surrogate)") from None
+
+
+def _file_content(path: Path) -> bytes | pa.Table:
+    """The content of a file, told by its first bytes rather than by its name."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+            if start == b"PAR1":
+                return read_part(path)
+            body = start + file.read()
+        if start[:2] == b"\x1f\x8b":
+            with gzip.open(io.BytesIO(body)) as packed:
+                body = packed.read(_LARGEST)
+    except FileNotFoundError:
+        raise ArchiveError(f"there is no file {printable(path)}") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise ArchiveError(f"cannot read {printable(path)}: {printable(error, 120)}") from error
+    if not body.strip():
+        raise ArchiveError(f"{printable(path)} is empty")
+    if body.lstrip()[:1] in (b"{", b"["):
+        return body
+    return _csv_table(body, path)
+
+
+def _csv_table(body: bytes, path: Path) -> pa.Table:
+    """A CSV file with every cell as text: what a column is, its name decides."""
+    try:
+        header = csv.open_csv(pa.BufferReader(body)).schema.names
+        return csv.read_csv(
+            pa.BufferReader(body),
+            parse_options=csv.ParseOptions(newlines_in_values=True),
+            convert_options=csv.ConvertOptions(
+                column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=True
+            ),
+        )
+    except (pa.ArrowException, ValueError) as error:
+        raise ArchiveError(
+            f"{printable(path)} is neither Parquet nor JSON nor CSV: {printable(error, 120)}"
+        ) from None
+
+
+def _is_untyped(table: pa.Table) -> bool:
+    return all(kind == pa.string() for kind in table.schema.types)
