@@ -37,6 +37,14 @@ c.InlineBackend.figure_formats = {"svg", "retina"}
 """
 _CELL_LINE = re.compile(r"Cell In\[\d+\], line (\d+)")
 _MISSING = object()
+# nbformat looks into the document before it validates it, and stumbles as it happens.
+_NOT_A_NOTEBOOK = (
+    nbformat.reader.NotJSONError,
+    nbformat.ValidationError,
+    AttributeError,
+    KeyError,
+    TypeError,
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ def load(path: Path) -> NotebookNode:
             warnings.simplefilter("ignore")  # old notebooks lack cell ids; that is no news here
             notebook: NotebookNode = nbformat.reads(text, as_version=4)
             nbformat.validate(notebook)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError) as error:
+    except _NOT_A_NOTEBOOK as error:
         raise ReportError(f"{name} is not a Jupyter notebook; nothing was executed.") from error
     spoken = notebook.metadata.get("kernelspec", {}).get("language", "python")
     if spoken != "python":
