@@ -108,13 +108,13 @@ def plot_candlesticks(
     if begin.size:
         pad = 0.01 * (end.max() - begin.min())
         ax.set_xlim(begin.min() - pad, end.max() + pad)
-    if not handles:
-        house.say_empty(ax, "no candlesticks" if candles.empty else "no trades in these periods")
     house.time_ticks(ax, where)
     house.price_ticks(ax.yaxis)
     _limit(ax, candles, ohlc, quotes=quotes, volume=volume)
     if volume and begin.size:
         _draw_volume(ax, begin, end, numbers(candles, "volume", what="candlesticks"))
+    if not handles:
+        house.say_empty(ax, "no candlesticks" if candles.empty else "no trades in these periods")
     rows = house.key_row(ax, handles)
     heading = title if title is not None else f"{_name(begin, end)} · {ticker or 'no ticker'}"
     return house.finish(ax, candles, title=heading, key_rows=rows)
@@ -188,7 +188,8 @@ def _draw_candles(ax: Axes, begin: Floats, end: Floats, ohlc: Floats) -> list[An
         handles.append(Patch(facecolor=face, edgecolor=edge, label=label))
     blank = round(float((end.max() - begin.min()) / np.median(end - begin))) - int(traded.sum())
     if blank > 0:
-        handles.append(Line2D([], [], linestyle="", label=f"blank: {blank:,} periods without a trade"))
+        label = f"{blank:,} periods without trades"
+        handles.append(Patch(facecolor="none", edgecolor=house.QUIET, linestyle=":", label=label))
     return handles
 
 
@@ -229,7 +230,7 @@ def _limit(ax: Axes, candles: pd.DataFrame, ohlc: Floats, *, quotes: bool, volum
         return
     pad = max(0.06 * (every.max() - every.min()), 0.01)
     low, high = every.min() - pad, every.max() + pad
-    locator = _AboveVolume(nbins=6, steps=[1, 2, 5, 10])
+    locator = _AboveVolume(nbins=int(min(max(house.points_high(ax) // 26, 3), 8)), steps=[1, 2, 5, 10])
     locator.floor = low
     ax.yaxis.set_major_locator(locator)
     share = _VOLUME_SHARE if volume else 0.0

@@ -73,15 +73,15 @@ def plot_depth(
     numbers(curve, "cumulative", what="a depth curve")
     ax = house.canvas(ax)
     handles = [_side(ax, curve[curve["side"] == side], side, leg) for side in ("bid", "ask")]
-    if curve.empty:
-        house.say_empty(ax, "nobody bids on either side")
-    else:
+    if not curve.empty:
         low, high = np.nanmin(price), np.nanmax(price)
-        pad = max(0.02 * (high - low), 0.005)
+        pad = max(0.02 * (high - low), 0.02)
         ax.set_xlim(max(0.0, low - pad), min(1.0, high + pad))
         ax.set_ylim(bottom=0)
     house.price_ticks(ax.xaxis, leg)
     house.contracts_ticks(ax.yaxis, "cumulative quantity")
+    if curve.empty:
+        house.say_empty(ax, "nobody bids on either side")
     rows = house.key_row(ax, handles)
     heading = title if title is not None else f"Depth of the book · {ticker or 'no ticker'}"
     return house.finish(ax, curve, title=heading, key_rows=rows)
@@ -104,5 +104,13 @@ def _side(ax: Axes, levels: pd.DataFrame, side: str, leg: str) -> Line2D:
         ax.fill_between(
             x, y, step="post", color=look["color"], alpha=0.16, linewidth=0, gid=f"{side} area"
         )
-        ax.plot([x[0], x[0]], [0, y[0]], gid=f"best {side}", **look)
+        ax.vlines(
+            x[0],
+            0,
+            y[0],
+            colors=look["color"],
+            linestyles=look["linestyle"],
+            linewidths=1.8,
+            gid=f"best {side}",
+        )
     return line

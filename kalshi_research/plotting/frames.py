@@ -52,7 +52,7 @@ def times(frame: pd.DataFrame | pd.Series, *, what: str) -> npt.NDArray[np.datet
     Raises
     ------
     FrameError
-        If the index holds no times, or times without a zone.
+        If the index holds no times, times without a zone, or times out of order.
     """
     index = frame.index
     if not isinstance(index, pd.DatetimeIndex):
@@ -61,6 +61,10 @@ def times(frame: pd.DataFrame | pd.Series, *, what: str) -> npt.NDArray[np.datet
         raise FrameError(f"{what} must be indexed by time, not by {printable(index.dtype, 60)}")
     if index.tz is None:
         raise FrameError(f"the times of {what} have no time zone; say which: frame.tz_localize('UTC')")
+    if not index.is_monotonic_increasing:
+        raise FrameError(
+            f"the times of {what} are not in order; sort with frame.sort_index(kind='stable')"
+        )
     return index.tz_convert("UTC").tz_localize(None).to_numpy()
 
 

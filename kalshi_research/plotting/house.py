@@ -5,19 +5,19 @@ Everything is set on the given Axes and its artists; no rcParams, no current fig
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from math import ceil
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num, num2date
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import Formatter, FuncFormatter
+from matplotlib.transforms import Bbox
 
 from kalshi_research.errors import InputError, printable
 from kalshi_research.plotting.lettering import SourceLine, drawable, width_of, wrapped
-from kalshi_research.provenance import KEY, combined, is_simulated, source_line
+from kalshi_research.provenance import KEY, is_simulated, source_line
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -42,6 +42,8 @@ __all__ = [
     "finish",
     "instants",
     "key_row",
+    "points_high",
+    "points_wide",
     "price_text",
     "price_ticks",
     "say_empty",
@@ -61,6 +63,12 @@ _GRID = "#E6E6E6"
 SMALL, NORMAL, LARGE = 7.0, 9.0, 11.0
 _WIDTH = 7.2
 _POINTS_PER_INCH = 72
+_NARROW = 220.0
+"""Axes narrower than this get smaller letters [points]."""
+_DATE = 90.0
+"""Room for the date on the right of a time axis [points]."""
+_HANDLE, _BETWEEN = 22.0, 13.0
+"""Room in a legend for a handle, and between its columns [points]."""
 
 
 def canvas(ax: Axes | None, *, height: float = 4.0) -> Axes:
@@ -101,19 +109,27 @@ def contracts_text(quantity: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _ticks(axis: Axis, text: Callable[[float], str], label: str) -> None:
-    axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
-    axis.set_label_text(label, fontsize=NORMAL, color=INK, parse_math=False)
+class _Prices(Formatter):
+    """Prices with the same number of decimals on the whole axis."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:  # noqa: ARG002
+        return price_text(x)
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        decimals = max((len(price_text(value).partition(".")[2]) for value in values), default=2)
+        return [f"{value:.{decimals}f}" for value in values]
 
 
 def price_ticks(axis: Axis, leg: str = "YES") -> None:
     """Label an axis as prices in dollars."""
-    _ticks(axis, price_text, f"{leg} price [$]")
+    axis.set_major_formatter(_Prices())
+    axis.set_label_text(f"{leg} price [$]", fontsize=NORMAL, color=INK, parse_math=False)
 
 
 def contracts_ticks(axis: Axis, label: str) -> None:
     """Label an axis as numbers of contracts."""
-    _ticks(axis, contracts_text, f"{label} [contracts]")
+    axis.set_major_formatter(FuncFormatter(lambda value, _: contracts_text(value)))
+    axis.set_label_text(f"{label} [contracts]", fontsize=NORMAL, color=INK, parse_math=False)
 
 
 def zone(tz: str | tzinfo | None) -> tzinfo:
@@ -157,7 +173,11 @@ def time_ticks(ax: Axes, tz: tzinfo) -> None:
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=tz))  # type: ignore[no-untyped-call]
     ax.xaxis.get_offset_text().set(fontsize=NORMAL, color=INK)
-    ax.set_xlabel(f"time [{drawable(tz, 60)}]", fontsize=NORMAL, color=INK, parse_math=False)
+    # On the left, because the date of the ticks stands on the right.
+    label = f"time [{drawable(tz, 60)}]"
+    narrow = points_wide(ax) < width_of(label, NORMAL) + _DATE
+    pad = NORMAL + 4 if narrow else None
+    ax.set_xlabel(label, loc="left", labelpad=pad, fontsize=NORMAL, color=INK, parse_math=False)
 
 
 def key_row(ax: Axes, handles: Sequence[Any]) -> int:
@@ -165,28 +185,51 @@ def key_row(ax: Axes, handles: Sequence[Any]) -> int:
     shown = [handle for handle in handles if not str(handle.get_label()).startswith("_")]
     if not shown:
         return 0
-    widest = max(width_of(str(handle.get_label()), NORMAL) for handle in shown) + 36
-    columns = max(1, min(len(shown), int(_points_wide(ax) // widest)))
+    room = points_wide(ax)
+    size = NORMAL if room > _NARROW else SMALL + 0.5
+    labels = [wrapped(str(handle.get_label()), room - _HANDLE - _BETWEEN, size, 2) for handle in shown]
+    columns = _columns([max(width_of(line, size) for line in one.splitlines()) for one in labels], room)
     legend = ax.legend(
         handles=shown,
+        labels=labels,
         loc="lower left",
         bbox_to_anchor=(0, 1),
         ncols=columns,
         frameon=False,
-        fontsize=NORMAL,
+        fontsize=size,
         labelcolor=INK,
         borderaxespad=0.2,
         borderpad=0.1,
         handlelength=1.8,
-        columnspacing=1.4,
+        handletextpad=0.6,
+        columnspacing=_BETWEEN / size,
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
-    return ceil(len(shown) / columns)
+    rows: int = max(sum(one.count("\n") + 1 for one in part) for part in _split(labels, columns))
+    return rows
+
+
+def _columns(widths: Sequence[float], room: float) -> int:
+    """How many columns of a legend, which is filled column by column, fit into the room [points]."""
+    for columns in range(len(widths), 1, -1):
+        widest = [max(part) for part in _split(widths, columns)]
+        if sum(widest) + columns * (_HANDLE + _BETWEEN) <= room:
+            return columns
+    return 1
+
+
+def _split(entries: Sequence[Any], columns: int) -> list[Sequence[Any]]:
+    """The columns of a legend: the first ones take one entry more where it does not come out even."""
+    size, more = divmod(len(entries), columns)
+    starts = [at * size + min(at, more) for at in range(columns + 1)]
+    return [entries[starts[at] : starts[at + 1]] for at in range(columns)]
 
 
 def say_empty(ax: Axes, words: str) -> None:
-    """Say in the middle of the axes that there is nothing to draw."""
+    """Say in the middle of the axes that there is nothing to draw, instead of made-up ticks."""
+    ax.set_xticks([])
+    ax.set_yticks([])
     ax.text(
         0.5,
         0.5,
@@ -203,7 +246,7 @@ def say_empty(ax: Axes, words: str) -> None:
 
 def finish(ax: Axes, *frames: pd.DataFrame | pd.Series, title: str, key_rows: int = 0) -> Axes:
     """Title, source line and, where any frame is simulated, the mark."""
-    room = _points_wide(ax)
+    room = points_wide(ax)
     ax.set_title(
         wrapped(drawable(title), room, LARGE, 3),
         loc="left",
@@ -215,15 +258,45 @@ def finish(ax: Axes, *frames: pd.DataFrame | pd.Series, title: str, key_rows: in
     _source(ax, frames)
     if any(is_simulated(frame) for frame in frames):
         _mark_simulated(ax, room)
+    _make_room(ax)
     return ax
 
 
-def _points_wide(ax: Axes) -> float:
-    """The width the axes will have [points], a little less where a layout engine may take some."""
+def _make_room(ax: Axes) -> None:
+    """Where no layout engine does it, take from the axes what its texts need at the figure's edges."""
     figure = ax.get_figure(root=True)
-    inches = ax.get_position().width * (figure.get_figwidth() if figure else _WIDTH)
+    if figure is None or figure.get_layout_engine() is not None:
+        return
+    box, place = ax.get_tightbbox(), ax.get_position()
+    if box is None:
+        return
+    width, height = figure.bbox.width, figure.bbox.height
+    left, bottom = max(0.0, -box.x0 / width), max(0.0, -box.y0 / height)
+    right, top = max(0.0, box.x1 / width - 1), max(0.0, box.y1 / height - 1)
+    smaller = Bbox.from_extents(place.x0 + left, place.y0 + bottom, place.x1 - right, place.y1 - top)
+    changed = left + bottom + right + top > 0
+    if changed and smaller.width > 0.4 * place.width and smaller.height > 0.4 * place.height:
+        ax.set_position(smaller)
+        ax.set_in_layout(True)
+
+
+def _points(ax: Axes) -> tuple[float, float]:
+    """Width and height the axes will have [points], a little less where a layout engine takes some."""
+    figure = ax.get_figure(root=True)
+    width, height = figure.get_size_inches() if figure else (_WIDTH, 4.0)
     managed = figure is not None and figure.get_layout_engine() is not None
-    return float(inches * _POINTS_PER_INCH * (0.95 if managed else 1.0))
+    place, scale = ax.get_position(), _POINTS_PER_INCH * (0.95 if managed else 1.0)
+    return float(place.width * width * scale), float(place.height * height * scale)
+
+
+def points_wide(ax: Axes) -> float:
+    """About how wide the axes will be [points]."""
+    return _points(ax)[0]
+
+
+def points_high(ax: Axes) -> float:
+    """About how high the axes will be [points]."""
+    return _points(ax)[1]
 
 
 def _source(ax: Axes, frames: Sequence[pd.DataFrame | pd.Series]) -> None:
@@ -231,15 +304,12 @@ def _source(ax: Axes, frames: Sequence[pd.DataFrame | pd.Series]) -> None:
     if found is None:
         found = SourceLine(fontsize=SMALL, color=QUIET)
         ax.add_artist(found)
-    carrier = pd.Series(dtype="float64")
-    known = frames[0].attrs.get(KEY) if len(frames) == 1 else combined(*frames)
-    if known is not None:
-        carrier.attrs[KEY] = known
-    line = source_line(carrier)
-    cap = carrier.attrs.get(KEY, {}).get("max_rows")
-    if cap is not None:
-        line = line.replace("INCOMPLETE", f"INCOMPLETE, capped at {drawable(cap, 20)} rows")
-    found.add(drawable(line))
+    for frame in frames:
+        line = source_line(frame)
+        cap = (frame.attrs.get(KEY) or {}).get("max_rows")
+        if isinstance(cap, int):
+            line = line.replace("INCOMPLETE", f"INCOMPLETE, capped at {cap:,} rows")
+        found.add(drawable(line))
 
 
 def _mark_simulated(ax: Axes, room: float) -> None:
@@ -252,7 +322,7 @@ def _mark_simulated(ax: Axes, room: float) -> None:
         transform=ax.transAxes,
         ha="center",
         va="center",
-        fontsize=min(48.0, room / 9),
+        fontsize=min(48.0, room / 10),
         color="#000000",
         alpha=0.07,
         zorder=0.6,

@@ -75,15 +75,16 @@ def plot_ladder(
     ladder = markets.iloc[_order(markets)]
     ax = house.canvas(ax, height=min(1.5 + 0.32 * max(len(ladder), 2), 24.0))
     handles = _draw(ax, ladder)
-    if ladder.empty:
-        house.say_empty(ax, "no markets")
-    ax.set_yticks(
-        range(len(ladder)), _labels(ladder), fontsize=house.NORMAL, color=house.INK, parse_math=False
-    )
+    per_row = house.points_high(ax) / max(len(ladder), 1)
+    size = min(house.NORMAL, max(0.8 * per_row, 4.0))
+    labels = _labels(ladder, size, lines=2 if per_row > 2.6 * size else 1)
+    ax.set_yticks(range(len(ladder)), labels, fontsize=size, color=house.INK, parse_math=False)
     ax.set_ylim(-0.7, max(len(ladder), 1) - 0.3)
     ax.set_xlim(-0.02, 1.02)
     ax.grid(visible=False, axis="y")
     house.price_ticks(ax.xaxis)
+    if ladder.empty:
+        house.say_empty(ax, "no markets")
     rows = house.key_row(ax, handles)
     heading = title if title is not None else f"Ladder · {event or 'no event ticker'}"
     return house.finish(ax, markets, title=heading, key_rows=rows)
@@ -120,13 +121,13 @@ def _order(markets: pd.DataFrame) -> np.ndarray:
     return np.lexsort((place, high, low, ~unknown))
 
 
-def _labels(ladder: pd.DataFrame) -> list[str]:
+def _labels(ladder: pd.DataFrame, size: float, lines: int) -> list[str]:
     tickers = ladder["ticker"] if "ticker" in ladder.columns else ladder.index
     names: Any = tickers
     if "yes_sub_title" in ladder.columns:
         names = ladder["yes_sub_title"].astype("object").where(ladder["yes_sub_title"].notna(), "")
     return [
-        wrapped(drawable(name or ticker), _LABEL_WIDTH, house.NORMAL, 2)
+        wrapped(drawable(name or ticker), _LABEL_WIDTH, size, lines)
         for name, ticker in zip(names, tickers, strict=True)
     ]
 

@@ -147,7 +147,8 @@ def _fitted(line: str, width: float, size: float, max_lines: int) -> str:
     while True:
         lines = _filled(parts, width, size)
         expendable = [part for part in parts if not part.startswith(_MUST_STAY)]
-        if len(lines) <= max_lines or len(expendable) < 2:
+        fits = len(lines) <= max_lines and all(width_of(part, size) <= width for part in parts)
+        if fits or len(expendable) < 2:
             return "\n".join(wrapped(one, width, size, 2) for one in lines)
         parts.remove(max(expendable, key=len))
 

@@ -84,13 +84,14 @@ def plot_price(
     band = None if quotes is None else _band_of(quotes, ticker)
     where = house.zone(tz)
     ax = house.canvas(ax)
-    handles = [] if band is None else _draw_band(ax, band)
-    handles += _draw_trades(ax, frame, when, price)
-    if not np.isfinite(price).any() and not handles:
-        house.say_empty(ax, "no trades")
+    handles = _draw_trades(ax, frame, when, price)
+    if band is not None:
+        handles += _draw_band(ax, band)
     house.time_ticks(ax, where)
     house.price_ticks(ax.yaxis)
     _limit(ax, price, band)
+    if not handles:
+        house.say_empty(ax, "no trades")
     rows = house.key_row(ax, handles)
     name = ticker or (printable(trades.name) if isinstance(trades, pd.Series) and trades.name else "")
     heading = title if title is not None else f"Price · {name or 'no ticker'}"
@@ -216,4 +217,4 @@ def _limit(ax: Axes, price: Floats, band: pd.DataFrame | None) -> None:
     if every.size:
         low, high = every.min(), every.max()
         pad = max(0.06 * (high - low), 0.01)
-        ax.set_ylim(low - pad, high + pad)
+        ax.set_ylim(max(low - pad, -0.03), min(high + pad, 1.03))
