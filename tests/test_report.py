@@ -443,6 +443,16 @@ def test_the_kernel_is_this_environment_whatever_the_user_has_set_up(
     assert "data:image/svg+xml" in written
 
 
+def test_a_kernel_that_does_not_start_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ipykernel_launcher.py").write_text("raise ImportError('broken here')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    notebook = write_notebook(tmp_path / "a.ipynb", code("1"))
+    with pytest.raises(ReportError, match="no kernel could be started: ImportError: broken here"):
+        write_report(notebook, output=tmp_path / "a.html")
+
+
 def test_it_works_where_an_event_loop_runs(tmp_path: Path) -> None:
     notebook = write_notebook(tmp_path / "a.ipynb", code("print(6 * 7)"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import atexit
 import json
 import os
 import re
@@ -277,16 +278,34 @@ async def _execute(
     )
     client.reset_execution_trackers()
     environment = _kernel_environment(scratch)
-    async with client.async_setup_kernel(cleanup_kc=True, env=environment):
-        number = 0
-        for index, cell in enumerate(notebook.cells):
-            if cell.cell_type != "code" or not cell.source.strip():
-                continue
+    log = scratch / "kernel.log"
+    with log.open("wb") as stream:
+        try:
+            async with client.async_setup_kernel(cleanup_kc=True, env=environment, stderr=stream):
+                return await _execute_cells(client, notebook, printable(name, 80))
+        except RuntimeError as error:
+            # nbclient would stop, at the end of the process, a kernel that never ran.
+            atexit.unregister(client._cleanup_kernel)  # noqa: SLF001
+            raise _not_started(error, log) from error
+
+
+async def _execute_cells(client: NotebookClient, notebook: NotebookNode, name: str) -> dict[str, Any]:
+    number = 0
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type == "code" and cell.source.strip():
             number += "injected-parameters" not in _tags(cell)
-            await _execute_cell(client, cell, index, f"{printable(name, 80)}: code cell {number}")
-        sources = await _probe(client, notebook)
-        client.set_widgets_metadata()
+            await _execute_cell(client, cell, index, f"{name}: code cell {number}")
+    sources = await _probe(client, notebook)
+    client.set_widgets_metadata()
     return sources
+
+
+def _not_started(error: RuntimeError, log: Path) -> ReportError:
+    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return ReportError(
+        f"no kernel could be started: {printable(said[-1] if said else error)}\n"
+        "No report was written. Is ipykernel whole in this environment?"
+    )
 
 
 async def _execute_cell(client: NotebookClient, cell: NotebookNode, index: int, place: str) -> None:
