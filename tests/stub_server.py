@@ -25,6 +25,7 @@ class Seen:
     target: str
     headers: dict[str, str]
     body: bytes
+    peer: int = 0
 
     @property
     def path(self) -> str:
@@ -71,6 +72,7 @@ class StubServer:
         self._handler = handler
         self._script = list(handler) if isinstance(handler, list) else None
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._stopping = threading.Event()
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -96,6 +98,11 @@ class StubServer:
                 connection.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
 
+    def wait_until_closed(self) -> None:
+        """Return when no connection is open any more."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: not self._open, timeout=5)
+
     def _accept(self) -> None:
         while not self._stopping.is_set():
             try:
@@ -112,15 +119,18 @@ class StubServer:
         try:
             while not self._stopping.is_set():
                 seen = _read_request(stream)
+                if seen is not None:
+                    seen.peer = connection.getpeername()[1]
                 if seen is None or not self._answer(connection, seen):
                     return
         except OSError:
             return
         finally:
-            with self._lock:
-                self._open.discard(connection)
             stream.close()
             connection.close()
+            with self._changed:
+                self._open.discard(connection)
+                self._changed.notify_all()
 
     def _answer(self, connection: socket.socket, seen: Seen) -> bool:
         with self._lock:

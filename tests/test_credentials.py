@@ -186,14 +186,16 @@ def _damaged(folder, key):
         (lambda folder, key: write_key(folder, key, password=b"right"), "wrong", "passphrase"),
         (write_key, "needless", "not encrypted"),
         (lambda folder, key: ec.generate_private_key(ec.SECP256R1()), None, "RSA and Ed25519"),
-        (lambda folder, key: rsa.generate_private_key(65537, 1024), None, "too short"),
+        (lambda folder, key: rsa.generate_private_key(65537, 1024), None, "too short"),  # noqa: S505
         (lambda folder, key: key.public_key(), None, "RSA and Ed25519"),
         (lambda folder, key: "~nobody-here/key.pem", None, "cannot be read"),
         (write_key, 7, "text or bytes"),
         (lambda folder, key: 42, None, "RSA and Ed25519"),
     ],
 )
-def test_what_is_no_usable_key_is_refused_with_a_reason(tmp_path, ed_key, make, passphrase, said) -> None:
+def test_what_is_no_usable_key_is_refused_with_a_reason(
+    tmp_path, ed_key, make, passphrase, said
+) -> None:
     with pytest.raises(ConfigError, match=said):
         connect("demo", key_id=KEY_ID, private_key=make(tmp_path, ed_key), passphrase=passphrase)
 
@@ -218,9 +220,7 @@ def test_the_text_of_a_key_is_refused_and_shown_nowhere(ed_key, as_bytes) -> Non
         connect("demo", key_id=KEY_ID, private_key=pem.encode() if as_bytes else pem)
     ours = [
         frame
-        for frame in traceback.TracebackException.from_exception(
-            caught.value, capture_locals=True
-        ).stack
+        for frame in traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
         if "kalshi_research" in frame.filename
     ]
     assert ours
@@ -242,7 +242,13 @@ def test_signer_and_client_show_no_secret_and_cannot_be_copied(ed_key) -> None:
     client = connect("demo", key_id=KEY_ID, private_key=ed_key)
     signer = find_signer("demo", KEY_ID, Sealed(ed_key))
     assert not hasattr(signer, "__dict__")
-    for text in (repr(signer), repr(client), client._repr_html_(), repr(vars(client)), repr(Sealed(ed_key))):
+    for text in (
+        repr(signer),
+        repr(client),
+        client._repr_html_(),
+        repr(vars(client)),
+        repr(Sealed(ed_key)),
+    ):
         assert RFC_SEED not in text
         assert KEY_ID not in text
     for secret in (signer, client, Sealed(ed_key)):

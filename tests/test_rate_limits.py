@@ -88,7 +88,12 @@ def test_todays_tiers_are_the_documented_ones() -> None:
 
 
 def test_the_old_tiers_are_ten_tokens_for_each_request_a_second() -> None:
-    requests_a_second = {"basic": (20, 10), "advanced": (30, 30), "premier": (100, 100), "prime": (400, 400)}
+    requests_a_second = {
+        "basic": (20, 10),
+        "advanced": (30, 30),
+        "premier": (100, 100),
+        "prime": (400, 400),
+    }
     assert {name: (tier.read, tier.write) for name, tier in OLD_TIERS.items()} == {
         f"2025:{name}": (10 * read, 10 * write) for name, (read, write) in requests_a_second.items()
     }
@@ -355,6 +360,7 @@ def test_usage_has_one_row_per_bucket() -> None:
     assert [row["bucket"] for row in rows] == ["read", "write", "balance"]
     assert {row["tier"] for row in rows} == {"premier"}
     assert set(rows[0]) == {
-        "bucket", "tier", "refill_rate", "capacity", "tokens_left", "calls", "waited_seconds", "status_429",
+        "bucket", "tier", "refill_rate", "capacity", "tokens_left",
+        "calls", "waited_seconds", "status_429",
     }  # fmt: skip
     assert [row["refill_rate"] for row in connect("prod").usage()[:2]] == [30, 30]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -48,6 +49,8 @@ class Client:
         Which exchange.
     host : str
         The REST host.
+    identity : str
+        What tells this exchange from all others.
     signed : bool
         Whether requests carry a signature.
     simulated : bool
@@ -81,10 +84,22 @@ class Client:
         self.deadline = deadline
         self.clock: Callable[[], datetime] = timing.now
         self._signer = signer
+        self._embedded = target.embedded
+        self._token = secrets.token_hex(8)
         self._caller = Caller(target, signer=signer, tier=tier, proxies=proxies, timing=timing)
         # Set by the trading layer: says whether a write to the real exchange is allowed now.
         self._write_grant: Callable[[str, str], bool] | None = None
         self._closed = False
+
+    @property
+    def identity(self) -> str:
+        """What tells this exchange from all others, for answers kept across processes.
+
+        The address of a simulated exchange does not: the next one at it may be another world.
+        """
+        if not self.simulated:
+            return self.host
+        return self._embedded.identity if self._embedded is not None else self._token
 
     @property
     def signed(self) -> bool:

@@ -300,10 +300,6 @@ class Transport:
                     "If that is your company's proxy, connect with proxies=True."
                 )
         for cause in causes:
-            if isinstance(cause, urllib3.exceptions.ConnectTimeoutError):
-                return NotSentError(
-                    f"no connection to {self._host} within {seconds:.1f} s; nothing was sent."
-                )
             if isinstance(cause, urllib3.exceptions.NameResolutionError):
                 return NotSentError(
                     f"the name {self._host} cannot be resolved; nothing was sent.\nAre you online?"
@@ -311,6 +307,11 @@ class Transport:
             if isinstance(cause, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ProxyError)):
                 return NotSentError(
                     f"no connection to {self._host}: {_root_name(causes[-1])}; nothing was sent."
+                )
+            # Checked after its own subclasses above.
+            if isinstance(cause, urllib3.exceptions.ConnectTimeoutError):
+                return NotSentError(
+                    f"no connection to {self._host} within {seconds:.1f} s; nothing was sent."
                 )
             if isinstance(cause, urllib3.exceptions.ReadTimeoutError):
                 return self._late(seconds)
