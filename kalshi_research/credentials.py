@@ -13,13 +13,14 @@ import re
 import stat
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from kalshi_research.errors import ConfigError, SecurityWarning, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -58,7 +59,7 @@ class Sealed:
         passphrase: str | bytes | None = None,
     ) -> None:
         self._private_key = private_key
-        self._passphrase = passphrase
+        self._passphrase: object = passphrase  # checked when it is used
 
     def __repr__(self) -> str:
         return "<sealed>"
@@ -71,7 +72,9 @@ class Sealed:
 
     def at(self, path: str) -> Sealed:
         """The same passphrase for another path."""
-        return Sealed(path, self._passphrase)
+        other = Sealed(path)
+        other._passphrase = self._passphrase
+        return other
 
     def open(self, source: str) -> tuple[str, Callable[[bytes], bytes]] | str:
         """Algorithm and signing function, or what is wrong; never raises, being full of secrets."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 __all__ = ["Progress", "progress"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -67,7 +68,8 @@ Handler = Callable[[Seen], Answer]
 class StubServer:
     """Answers each request with what `handler` returns, or with a list of answers in turn."""
 
-    def __init__(self, handler: Handler | list[Answer]) -> None:
+    def __init__(self, handler: Handler | list[Answer], *, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.seen: list[Seen] = []
         self._handler = handler
         self._script = list(handler) if isinstance(handler, list) else None
@@ -78,7 +80,7 @@ class StubServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
-        self.url = f"http://{self.host}"
+        self.url = f"{'https' if tls else 'http'}://{self.host}"
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -115,6 +117,12 @@ class StubServer:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
+        if self._tls is not None:
+            try:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                connection.close()
+                return
         stream = connection.makefile("rb")
         try:
             while not self._stopping.is_set():

@@ -158,6 +158,19 @@ def test_the_path_is_named_and_the_query_is_not() -> None:
     assert not any("header" in name for name in vars(error))
 
 
+def test_an_error_is_an_error_whatever_its_status() -> None:
+    said = {
+        "error": {"code": "deprecated_v1_order_endpoint", "message": "Please switch to the V2 endpoints"}
+    }
+    with (
+        StubServer([Answer(status=200, body=said)]) as server,
+        connect(server.url) as client,
+        pytest.raises(ApiError, match="deprecated_v1_order_endpoint") as caught,
+    ):
+        client.request("POST", "/portfolio/orders", body={})
+    assert caught.value.status == 200
+
+
 def test_a_refusal_counts_even_when_its_body_broke_off() -> None:
     cut = Answer(status=404, body=b'{"error"', declared=100, then="close")
     with StubServer([cut]) as server, connect(server.url) as client, pytest.raises(NotFoundError):

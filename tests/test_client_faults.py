@@ -22,6 +22,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from stub_server import Answer, Seen, StubServer
 
 from kalshi_research.client import connect
@@ -35,6 +37,7 @@ from kalshi_research.errors import (
     ConfigError,
     DeadlineError,
     DecodeError,
+    InputError,
     KalshiError,
     NotSentError,
     RateLimitError,
@@ -102,6 +105,28 @@ def test_the_signed_path_is_the_path_on_the_wire(held) -> None:
         KEY.public_key().verify(base64.b64decode(signature), text.encode())
         assert seen.headers["kalshi-access-key"] == KEY_ID
     assert dict(server.seen[0].query) == {"depth": "5", "x": "a b&c=d/é?#%"}
+
+
+def test_no_text_in_a_path_is_sent_as_something_else_than_was_signed(held) -> None:
+    with StubServer([OK]) as server, client_of(server, held, signed=True) as client:
+
+        @settings(max_examples=200, deadline=None)
+        @given(st.text(max_size=12) | st.text("./%?#\\ A-_~:;,+@\r\n\0", max_size=8))
+        def ask(segment: str) -> None:
+            count = len(server.seen)
+            try:
+                client.request("GET", f"/markets/{segment}")
+            except InputError:
+                assert len(server.seen) == count
+                return
+            seen = server.seen[-1]
+            assert seen.target == f"/trade-api/v2/markets/{segment}"
+            text = seen.headers["kalshi-access-timestamp"] + "GET" + seen.target
+            KEY.public_key().verify(
+                base64.b64decode(seen.headers["kalshi-access-signature"]), text.encode()
+            )
+
+        ask()
 
 
 def test_unsigned_requests_carry_no_trace_of_a_key(held) -> None:
@@ -735,8 +760,7 @@ def test_a_certificate_that_does_not_hold_stops_everything(held, tmp_path, monke
     pem = _certificate(tmp_path, name, days)
     if trusted:
         monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(pem))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
+    context = _tls_server(pem)
     received: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -759,6 +783,29 @@ def test_a_certificate_that_does_not_hold_stops_everything(held, tmp_path, monke
         thread.join()
     assert not any(received)
     assert held.waits == []
+
+
+def _tls_server(pem: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+def test_a_trusted_certificate_is_enough_and_the_deadline_holds_there_too(
+    held, tmp_path, monkeypatch
+) -> None:
+    pem = _certificate(tmp_path, "localhost", 10)
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(pem))
+    trickle = Answer(pieces=[b" "] * 100, pause=0.1, chunked=True)
+    with StubServer([OK, OK, trickle], tls=_tls_server(pem)) as server:
+        client = Client(find_target(f"https://localhost:{server.port}"), timing=held.timing())
+        for _ in range(2):
+            assert client.request("GET", "/markets") == {"ok": True}
+        started = time.monotonic()
+        with pytest.raises(DeadlineError):
+            client.request("GET", "/markets", deadline=0.6)
+        assert 0.5 <= time.monotonic() - started <= 1.1
+        assert len({seen.peer for seen in server.seen}) == 1
 
 
 @pytest.mark.parametrize("proxies", [False, True])

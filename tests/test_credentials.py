@@ -227,6 +227,15 @@ def test_the_text_of_a_key_is_refused_and_shown_nowhere(ed_key, as_bytes) -> Non
     assert all(secret not in str(frame.locals) for frame in ours)
 
 
+def test_a_key_in_the_place_of_its_id_is_not_shown_either(ed_key) -> None:
+    pem = _pem_text(ed_key)
+    with pytest.raises(ConfigError, match="key_id holds the text of a key") as caught:
+        connect("demo", key_id=pem, private_key="some.pem")
+    report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [frame for frame in report.stack if "kalshi_research" in frame.filename]
+    assert all(pem.splitlines()[1] not in str(frame.locals) for frame in ours)
+
+
 def test_a_wrong_passphrase_is_shown_nowhere(tmp_path, ed_key) -> None:
     path = write_key(tmp_path, ed_key, password=b"right")
     with pytest.raises(ConfigError) as caught:

@@ -7,7 +7,6 @@ the time it arrives.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,18 @@ from kalshi_research.client.rate_limits import ANONYMOUS, TIERS, UNLIMITED, Buck
 from kalshi_research.client.retries import MAX_ATTEMPTS, RETRIED, RetryQuota, backoff, retry_after
 from kalshi_research.client.strict_json import BrokenBodyError, check_object, parse_object
 from kalshi_research.environments import REST_PATH, Target
-from kalshi_research.errors import DeadlineError, DecodeError, KalshiError, TransportError, printable
+from kalshi_research.errors import (
+    ApiError,
+    DeadlineError,
+    DecodeError,
+    KalshiError,
+    TransportError,
+    printable,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import requests
 
     from kalshi_research.client.timing import Timing
@@ -136,18 +144,19 @@ class Caller:
                 error, DeadlineError
             )
             return _Failure(error, again)
-        return self._refused(call, reply, bucket, ends)
-
-    def _refused(self, call: Call, reply: Reply, bucket: Bucket, ends: float) -> _Failure:
-        from kalshi_research.client.refusals import Asked, refusal
-
-        now = self._timing.now()
         if reply.status == 429:
             bucket.note_refusal()
             self.limits.learn_once(ends)
-        asked = Asked(call.method, call.path, self._environment.name, self._signer is not None, now)
-        wait = retry_after(reply.retry_after, now)
-        return _Failure(refusal(reply, asked), reply.status in RETRIED, wait)
+        wait = retry_after(reply.retry_after, self._timing.now())
+        return _Failure(self.refused(call, reply), reply.status in RETRIED, wait)
+
+    def refused(self, call: Call, reply: Reply) -> ApiError:
+        """The error an answer stands for."""
+        from kalshi_research.client.refusals import Asked, refusal
+
+        signed = self._signer is not None
+        asked = Asked(call.method, call.path, self._environment.name, signed, self._timing.now())
+        return refusal(reply, asked)
 
     def _prepared(self, call: Call) -> requests.PreparedRequest:
         headers = dict(_HEADERS)

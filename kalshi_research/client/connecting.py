@@ -77,6 +77,9 @@ def connect(
     """
     sealed = Sealed(private_key, passphrase)
     private_key = passphrase = None  # a traceback that prints variables must not print these
+    if isinstance(key_id, str) and "PRIVATE KEY" in key_id:
+        key_id = None
+        raise ConfigError("key_id holds the text of a key; it was not used. Pass the short id there.")
     budget = None if tier is None else find_tier(tier)
     seconds = check_deadline(deadline)
     if not isinstance(proxies, bool):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,6 +22,8 @@ from kalshi_research.errors import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from kalshi_research.client.transport import Reply
 
 __all__ = ["Asked", "refusal"]

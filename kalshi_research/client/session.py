@@ -6,9 +6,6 @@ import html
 import math
 import secrets
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import urlsplit
 
@@ -20,8 +17,11 @@ from kalshi_research.client.timing import Timing
 from kalshi_research.errors import ConfigError, InputError, printable
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+    from types import TracebackType
+
     from kalshi_research.client.rate_limits import Tier
-    from kalshi_research.client.transport import Reply
     from kalshi_research.credentials import Signer
     from kalshi_research.environments import Environment, Target
 
@@ -153,14 +153,21 @@ class Client:
         >>> client.request("GET", "/exchange/status")["exchange_active"]
         True
         """
-        reply = self._exchange(clean_method(method), path, params, body, deadline)
-        return None if reply.status == 204 else parse_object(reply.body)
+        call = self._checked(clean_method(method), path, params, body)
+        reply = self._caller.call(call, self._seconds(deadline))
+        if reply.status == 204:
+            return None
+        answer = parse_object(reply.body)
+        if answer.keys() == {"error"}:  # seen with status 200 on removed routes
+            raise self._caller.refused(call, reply)
+        return answer
 
     def get_bytes(
         self, path: str, *, params: Mapping[str, Any] | None = None, deadline: float | None = None
     ) -> bytes:
         """The body of a GET, checked to be one complete JSON object but not parsed."""
-        return self._exchange("GET", path, params, None, deadline).body
+        call = self._checked("GET", path, params, None)
+        return self._caller.call(call, self._seconds(deadline)).body
 
     def pages(
         self,
@@ -249,21 +256,23 @@ class Client:
             "call connect() where it is needed"
         )
 
-    def _exchange(
+    def _checked(
         self,
         method: str,
         path: str,
         params: Mapping[str, Any] | None,
         body: Mapping[str, Any] | None,
-        deadline: float | None,
-    ) -> Reply:
+    ) -> Call:
         call = Call(
             method, clean_path(path), clean_query(params), clean_body(method, body), _items(body)
         )
         self._check_write(call)
         if self._closed:
             raise ConfigError("this client is closed; nothing was sent. Call connect() again.")
-        return self._caller.call(call, self.deadline if deadline is None else check_deadline(deadline))
+        return call
+
+    def _seconds(self, deadline: float | None) -> float:
+        return self.deadline if deadline is None else check_deadline(deadline)
 
     def _check_write(self, call: Call) -> None:
         if call.method == "GET" or self.environment.name != "prod":

@@ -15,9 +15,8 @@ import socket
 import ssl
 import time
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
@@ -36,6 +35,9 @@ from kalshi_research.errors import (
     TransportError,
     printable,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["MAX_BODY_BYTES", "Reply", "Transport"]
 
