@@ -101,6 +101,8 @@ def plot_candlesticks(
     ohlc = np.column_stack(
         [numbers(candles, name, what="candlesticks") for name in ("open", "high", "low", "close")]
     )
+    for name in wanted[5:]:
+        numbers(candles, name, what="candlesticks")
     where = house.zone(tz)
     ax = house.canvas(ax)
     handles = _draw_quotes(ax, candles, begin, end) if quotes else []
@@ -115,9 +117,9 @@ def plot_candlesticks(
         _draw_volume(ax, begin, end, numbers(candles, "volume", what="candlesticks"))
     if not handles:
         house.say_empty(ax, "no candlesticks" if candles.empty else "no trades in these periods")
-    rows = house.key_row(ax, handles)
+    above = house.key_row(ax, handles)
     heading = title if title is not None else f"{_name(begin, end)} · {ticker or 'no ticker'}"
-    return house.finish(ax, candles, title=heading, key_rows=rows)
+    return house.finish(ax, candles, title=heading, above=above)
 
 
 def _periods(candles: pd.DataFrame) -> tuple[Floats, Floats]:
@@ -245,13 +247,14 @@ def _draw_volume(ax: Axes, begin: Floats, end: Floats, volume: Floats) -> None:
     known = np.isfinite(volume)
     bars = _boxes(begin + margin, end - margin, np.zeros_like(volume), volume)[known]
     inset.add_collection(PolyCollection(list(bars), facecolors="#A9A9A9", linewidths=0, gid="volume"))
-    largest = volume[known].max(initial=0.0)
+    largest = float(volume[known].max(initial=0.0))
     inset.set_ylim(0, 1.1 * largest if largest > 0 else 1.0)
     look = {"labelsize": house.NORMAL - 1, "labelcolor": house.QUIET, "color": house.QUIET}
     inset.tick_params(axis="x", bottom=False, labelbottom=False)
     inset.tick_params(axis="y", left=False, labelleft=False, right=True, labelright=True, **look)
     inset.yaxis.set_label_position("right")
-    inset.set_yticks([0, largest] if largest > 0 else [0])
+    crowded = _VOLUME_SHARE * house.points_high(ax) < 3 * house.NORMAL
+    inset.set_yticks([largest] if crowded else sorted({0.0, largest}))
     inset.yaxis.set_major_formatter(FuncFormatter(lambda value, _: house.contracts_text(value)))
     inset.set_ylabel("contracts", fontsize=house.NORMAL - 1, color=house.QUIET)
     for name, spine in inset.spines.items():

@@ -82,9 +82,9 @@ def plot_depth(
     house.contracts_ticks(ax.yaxis, "cumulative quantity")
     if curve.empty:
         house.say_empty(ax, "nobody bids on either side")
-    rows = house.key_row(ax, handles)
+    above = house.key_row(ax, handles)
     heading = title if title is not None else f"Depth of the book · {ticker or 'no ticker'}"
-    return house.finish(ax, curve, title=heading, key_rows=rows)
+    return house.finish(ax, curve, title=heading, above=above)
 
 
 def _side(ax: Axes, levels: pd.DataFrame, side: str, leg: str) -> Line2D:

@@ -109,6 +109,16 @@ def contracts_text(quantity: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+class _Times(ConciseDateFormatter):
+    """Times, also where the view holds not a single tick."""
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        if len(values) == 0:
+            return []
+        labels: list[str] = super().format_ticks(values)  # type: ignore[no-untyped-call]
+        return labels
+
+
 class _Prices(Formatter):
     """Prices with the same number of decimals on the whole axis."""
 
@@ -171,7 +181,7 @@ def time_ticks(ax: Axes, tz: tzinfo) -> None:
     ax.xaxis_date()
     locator = AutoDateLocator(tz=tz, minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=tz))  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_formatter(_Times(locator, tz=tz))  # type: ignore[no-untyped-call]
     ax.xaxis.get_offset_text().set(fontsize=NORMAL, color=INK)
     # On the left, because the date of the ticks stands on the right.
     label = f"time [{drawable(tz, 60)}]"
@@ -180,15 +190,22 @@ def time_ticks(ax: Axes, tz: tzinfo) -> None:
     ax.set_xlabel(label, loc="left", labelpad=pad, fontsize=NORMAL, color=INK, parse_math=False)
 
 
-def key_row(ax: Axes, handles: Sequence[Any]) -> int:
-    """A legend in rows between title and axes, where it covers no data; answers how many rows."""
+def key_row(ax: Axes, handles: Sequence[Any]) -> float:
+    """A legend between title and axes, where it covers no data; answers its height [points].
+
+    It is left out where it would leave too little of the axes.
+    """
     shown = [handle for handle in handles if not str(handle.get_label()).startswith("_")]
     if not shown:
-        return 0
+        return 0.0
     room = points_wide(ax)
     size = NORMAL if room > _NARROW else SMALL + 0.5
     labels = [wrapped(str(handle.get_label()), room - _HANDLE - _BETWEEN, size, 2) for handle in shown]
     columns = _columns([max(width_of(line, size) for line in one.splitlines()) for one in labels], room)
+    rows = max(sum(one.count("\n") + 1 for one in part) for part in _split(labels, columns))
+    height = float(1.55 * size * rows)
+    if height > 0.4 * points_high(ax):
+        return 0.0
     legend = ax.legend(
         handles=shown,
         labels=labels,
@@ -206,8 +223,7 @@ def key_row(ax: Axes, handles: Sequence[Any]) -> int:
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
-    rows: int = max(sum(one.count("\n") + 1 for one in part) for part in _split(labels, columns))
-    return rows
+    return height
 
 
 def _columns(widths: Sequence[float], room: float) -> int:
@@ -244,15 +260,15 @@ def say_empty(ax: Axes, words: str) -> None:
     )
 
 
-def finish(ax: Axes, *frames: pd.DataFrame | pd.Series, title: str, key_rows: int = 0) -> Axes:
-    """Title, source line and, where any frame is simulated, the mark."""
+def finish(ax: Axes, *frames: pd.DataFrame | pd.Series, title: str, above: float = 0.0) -> Axes:
+    """Title (`above` the axes by so many points), source line and, where it is due, the mark."""
     room = points_wide(ax)
     ax.set_title(
         wrapped(drawable(title), room, LARGE, 3),
         loc="left",
         fontsize=LARGE,
         color=INK,
-        pad=6 + 14 * key_rows,
+        pad=6 + above,
         parse_math=False,
     )
     _source(ax, frames)

@@ -85,9 +85,9 @@ def plot_ladder(
     house.price_ticks(ax.xaxis)
     if ladder.empty:
         house.say_empty(ax, "no markets")
-    rows = house.key_row(ax, handles)
+    above = house.key_row(ax, handles)
     heading = title if title is not None else f"Ladder · {event or 'no event ticker'}"
-    return house.finish(ax, markets, title=heading, key_rows=rows)
+    return house.finish(ax, markets, title=heading, above=above)
 
 
 def _event(markets: pd.DataFrame) -> str:

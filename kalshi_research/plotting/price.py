@@ -92,11 +92,11 @@ def plot_price(
     _limit(ax, price, band)
     if not handles:
         house.say_empty(ax, "no trades")
-    rows = house.key_row(ax, handles)
+    above = house.key_row(ax, handles)
     name = ticker or (printable(trades.name) if isinstance(trades, pd.Series) and trades.name else "")
     heading = title if title is not None else f"Price · {name or 'no ticker'}"
     sources = [trades] if quotes is None else [trades, quotes]
-    return house.finish(ax, *sources, title=heading, key_rows=rows)
+    return house.finish(ax, *sources, title=heading, above=above)
 
 
 def _as_frame(trades: pd.DataFrame | pd.Series) -> pd.DataFrame:
@@ -112,6 +112,9 @@ def _band_of(quotes: pd.DataFrame, ticker: str) -> pd.DataFrame:
     theirs = only_ticker(quotes, what="quotes")
     if ticker and theirs and ticker != theirs:
         raise FrameError(f"the quotes are those of {theirs}, but the trades those of {ticker}")
+    times(quotes, what="quotes")
+    for name in ("yes_bid", "yes_ask"):
+        numbers(quotes, name, what="quotes")
     return quotes
 
 

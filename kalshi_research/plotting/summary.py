@@ -13,6 +13,7 @@ from matplotlib.collections import (
     PathCollection,
     PolyCollection,
 )
+from matplotlib.dates import AutoDateFormatter, ConciseDateFormatter, DateFormatter
 from matplotlib.lines import Line2D
 
 from kalshi_research.plotting.house import instants
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["drawn"]
 
+_TIMES = (AutoDateFormatter, ConciseDateFormatter, DateFormatter)
 _COLUMNS = ["what", "label", "count", "x_min", "x_max", "y_min", "y_max"]
 
 
@@ -72,7 +74,7 @@ def drawn(ax: Axes) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=_COLUMNS).astype(
         {"what": "str", "label": "str", "count": "int64"} | dict.fromkeys(_COLUMNS[3:], "float64")
     )
-    if type(ax.xaxis.get_major_formatter()).__module__ == "matplotlib.dates":
+    if isinstance(ax.xaxis.get_major_formatter(), _TIMES):
         frame["x_min"], frame["x_max"] = instants(frame["x_min"]), instants(frame["x_max"])
     return frame
 
