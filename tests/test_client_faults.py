@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import base64
 import gzip
 import logging
@@ -529,6 +530,33 @@ def test_an_endless_plain_body_is_refused_too(held, monkeypatch) -> None:
         with pytest.raises(DecodeError, match="longer than 1 MB"):
             client.get_bytes("/markets")
         assert len(server.seen) == 1
+
+
+def test_a_write_may_be_answered_without_a_body(held) -> None:
+    with StubServer([Answer(status=204, body=b"")]) as server, client_of(server, held) as client:
+        assert client.request("DELETE", "/portfolio/events/orders") is None
+
+
+def test_an_interrupted_walk_goes_on_with_the_same_page(held) -> None:
+    served = []
+
+    def serve(seen: Seen) -> Answer:
+        cursor = dict(seen.query).get("cursor", "")
+        served.append(cursor)
+        if served == ["", "A"]:
+            _thread.interrupt_main()
+            return Answer(silent=True)
+        following = {"": "A", "A": ""}[cursor]
+        return Answer(body={"trades": [{"trade_id": cursor}], "cursor": following})
+
+    with StubServer(serve) as server, client_of(server, held) as client:
+        walk = client.pages("/markets/trades", "trades")
+        next(walk)
+        with pytest.raises(KeyboardInterrupt):
+            next(walk)
+        assert (walk.rows, walk.cursor, walk.complete) == (1, "A", False)
+        assert next(walk).json()["trades"] == [{"trade_id": "A"}]
+        assert walk.complete
 
 
 # Asking again
