@@ -51,7 +51,7 @@ class _CandlePage:
             if len(names) != len(lists):
                 return None
             parts += zip(names, lists, strict=True)
-        elif not parts:
+        elif page.candlesticks is msgspec.UNSET and page.markets is msgspec.UNSET:
             return None
         rows = [row for _, part in parts for row in part or ()]
         return rows, {"ticker": [name for name, part in parts for _ in part or ()]}

@@ -56,6 +56,11 @@ class WireField:
     watched: bool = False
 
     @property
+    def is_new(self) -> bool:
+        """Whether nobody has heard of it, so that its value is kept as it came."""
+        return self.form is None and not self.loose
+
+    @property
     def can_loosen(self) -> bool:
         """Whether a number may come as text and the other way round."""
         return self.form in _NUMERIC and not self.loose
@@ -70,6 +75,10 @@ class WireField:
         if self.watched:
             return (attribute, kind | None | msgspec.UnsetType, ABSENT)
         return (attribute, kind | None, None)
+
+
+ANYTHING = WireField("*", None, loose=True)
+"""Among the fields of a plan: those that are not named are skipped instead of refused."""
 
 
 class PageForm(Hashable, Protocol):
@@ -169,7 +178,10 @@ def plan_for(form: PageForm, fields: tuple[WireField, ...]) -> Plan:
     """Compile a decoder for pages of `form` whose rows have `fields`."""
     top: list[WireField] = []
     nested: dict[str, list[WireField]] = {}
+    strict = ANYTHING not in fields
     for field in fields:
+        if field is ANYTHING:
+            continue
         group, dot, _ = field.name.partition(".")
         (nested.setdefault(group, []) if dot else top).append(field)
     getters: list[tuple[str, Callable[[Any], Any]]] = []
@@ -178,12 +190,12 @@ def plan_for(form: PageForm, fields: tuple[WireField, ...]) -> Plan:
     for group, members in nested.items():
         inner, inner_rename = _definitions(members, f"{group}.", getters)
         kind = msgspec.defstruct(
-            "Group", inner, rename=inner_rename, forbid_unknown_fields=True, gc=False
+            "Group", inner, rename=inner_rename, forbid_unknown_fields=strict, gc=False
         )
         groups[group] = kind()
         definitions.append((group, kind | None, None))
     definitions.sort(key=len)  # fields without a default first
-    row = msgspec.defstruct("Row", definitions, rename=rename, forbid_unknown_fields=True, gc=False)
+    row = msgspec.defstruct("Row", definitions, rename=rename, forbid_unknown_fields=strict, gc=False)
     return Plan(msgspec.json.Decoder(form.page_type(row)).decode, form, tuple(getters), groups)
 
 
@@ -196,7 +208,7 @@ def _definitions(
         attribute = f"f{number}_"
         rename[attribute] = field.name.removeprefix(prefix)
         definitions.append(field.definition(attribute))
-        if not (field.form is None and field.loose):
+        if field.form is not None or field.is_new:
             getters.append((field.name, attrgetter(attribute)))
     return definitions, rename
 
@@ -232,6 +244,13 @@ def read_objection(message: str, groups: Mapping[str, Any]) -> Objection | None:
     return Objection(
         "type", f"{holder}.{name}" if holder in groups else name, found["got"], found["where"]
     )
+
+
+def can_be_column(name: str, plan: Plan) -> bool:
+    """Whether a field may have this name: no quotes, no controls, no dot but after a known group."""
+    group, dot, rest = name.partition(".")
+    rest = rest if dot and group in plan.groups else name
+    return rest.isprintable() and not set(rest) & set('."\\')
 
 
 def fields_of(columns: Sequence[Column], ignored: Mapping[str, str]) -> dict[str, WireField]:

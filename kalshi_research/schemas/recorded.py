@@ -34,6 +34,12 @@ def _is_object(raw: msgspec.Raw) -> bool:
     return bytes(raw).lstrip()[:1] == b"{"
 
 
+def _are_lists(parts: dict[str, msgspec.Raw]) -> bool:
+    """Whether all values are lists or objects, and not all of them empty."""
+    texts = [bytes(value).strip() for value in parts.values()]
+    return all(text[:1] in (b"[", b"{") for text in texts) and any(text[1:-1].strip() for text in texts)
+
+
 def pages(body: bytes, schema: Schema) -> Iterator[bytes]:
     """The pages in recorded JSON text.
 
@@ -49,7 +55,7 @@ def pages(body: bytes, schema: Schema) -> Iterator[bytes]:
             yield body
         elif _is_row(parts, schema):
             yield _page([msgspec.Raw(body)], schema)
-        elif parts and all(bytes(value).lstrip()[:1] in (b"[", b"{") for value in parts.values()):
+        elif _are_lists(parts):
             for value in parts.values():
                 yield from pages(bytes(value), schema)
         else:

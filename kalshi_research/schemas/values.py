@@ -166,7 +166,7 @@ def _decimal(value: Any, row: int, scale: int) -> float | None:
         return float(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and abs(value) < 1e18 and (scale == 1 or value == int(value)):
-        return value / scale
+        return float(value / scale)
     raise UnreadableError(row, value)
 
 

@@ -18,7 +18,16 @@ import pyarrow.compute as pc
 from kalshi_research.errors import DecodeError, DriftWarning, printable
 from kalshi_research.provenance import KEY
 from kalshi_research.schemas.columns import Column, form_of, plain_name
-from kalshi_research.schemas.plan import ABSENT, Plan, WireField, fields_of, plan_for, read_objection
+from kalshi_research.schemas.plan import (
+    ABSENT,
+    ANYTHING,
+    Plan,
+    WireField,
+    can_be_column,
+    fields_of,
+    plan_for,
+    read_objection,
+)
 from kalshi_research.schemas.values import ARROW_TYPES, UnreadableError, Values, read
 
 if TYPE_CHECKING:
@@ -183,9 +192,13 @@ class Decoder:
         old = _old_names(self._schema)
         if found.kind == "unknown" and found.name in old and found.name not in fields:
             _accept_old(self._schema, fields)
-        elif found.kind == "unknown" and _can_be_added(found.name, fields):
-            fields[found.name] = WireField(found.name, None)
-            notes[found.name] = f"new field `{printable(found.name, 64)}`"
+        elif found.kind == "unknown" and not {found.name, ANYTHING.name} & fields.keys():
+            if sum(field.is_new for field in fields.values()) >= _MOST_NEW_FIELDS:
+                raise DecodeError(f"the answer has dozens of unknown fields: no {self._schema.kind}")
+            new = WireField(found.name, None) if can_be_column(found.name, plan) else ANYTHING
+            fields[new.name] = new
+            fate = "" if new.is_new else ", left out for its odd name"
+            notes[found.name] = f"new field `{printable(found.name, 64)}`{fate}"
         elif found.kind == "missing" and _has_old(self._schema, found.name):
             _accept_old(self._schema, fields)
         elif found.kind == "missing":
@@ -214,11 +227,6 @@ def _mistyped(name: str, got: str, where: str) -> DecodeError:
         "nothing of this page is used",
         where=printable(where, 120),
     )
-
-
-def _can_be_added(name: str, fields: Mapping[str, WireField]) -> bool:
-    new = sum(field.form is None and not field.loose for field in fields.values())
-    return new < _MOST_NEW_FIELDS and name not in fields and name.isprintable() and '"' not in name
 
 
 def _old_names(schema: Schema) -> frozenset[str]:
@@ -275,7 +283,7 @@ class _Typing:
             self._check(column, array, n_rows, old=old)
             arrays[column.name] = array
         for name, field in self._fields.items():
-            if field.form is None and not field.loose and name in values:
+            if field.is_new and name in values:
                 texts = self._try(name, partial(read, "json", values[name], memo=self._memo))
                 arrays[_TOKENS + name] = texts
         return pa.table(arrays)
