@@ -6,6 +6,7 @@ import json
 import math
 import warnings
 from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from kalshi_research.book import (
     spread,
 )
 from kalshi_research.errors import FrameError, InputError, PartialDataWarning
+from kalshi_research.fees import FeeTerms, trading_fee
 
 FRAME_TO_FRAME = [quotes, spread, microprice, cumulative, no_view]
 FRAME_TO_FRAME += [depth_curve, depth_within, imbalance, book_notional]
@@ -311,6 +313,22 @@ def test_several_quantities_give_a_curve_per_book() -> None:
     assert found.index.tolist() == ["SAMPLE"] * 3 + ["B"] * 3
     assert found["quantity"].tolist() == [1.0, 50.0, 60.5] * 2
     assert found["cost"].tolist()[3:] == [0.7, 35.0, 42.35]
+
+
+def test_fees_are_charged_level_by_level_where_terms_are_given() -> None:
+    frame = frame_of(SAMPLE, book_of("B", [("0.30", 100)], [("0.53", 100)]))
+    assert "fee" not in fill_cost(frame, "yes", 20)
+    found = fill_cost(frame, "yes", 20, fees=FeeTerms())
+    # one price: 0.07 × 20 × 0.47 × 0.53 = 0.348740, cost + fee up to the next $0.0001
+    assert found.loc["B", "fee"] == 0.3488
+    assert found.loc["B", "fee"] == float(trading_fee("0.47", 20))
+    # two prices: never below the model, never more than one rounding step above
+    taken = [(17, Fraction("0.44")), (3, Fraction("0.55"))]
+    model = sum(Fraction("0.07") * count * price * (1 - price) for count, price in taken)
+    assert 0 <= Fraction(str(found.loc["SAMPLE", "fee"])) - model < Fraction("0.0002")
+    half = fill_cost(frame, "yes", 20, fees=FeeTerms(multiplier=Fraction(1, 2)), on=date(2025, 6, 1))
+    assert half.loc["B", "fee"] == 0.18
+    assert fill_cost(frame, "yes", 20, fees=FeeTerms(waived=True))["fee"].tolist() == [0.0, 0.0]
 
 
 # --- what unusual books mean ---------------------------------------------------------------
@@ -599,6 +617,11 @@ def test_levels_and_distance_exclude_each_other() -> None:
 def test_impossible_quantities(quantity: object) -> None:
     with pytest.raises(InputError):
         fill_cost(frame_of(SAMPLE), "yes", quantity)
+
+
+def test_fee_terms_are_not_a_bare_number() -> None:
+    with pytest.raises(InputError, match="FeeTerms"):
+        fill_cost(frame_of(SAMPLE), "yes", 1, fees=0.07)
 
 
 @pytest.mark.parametrize("side", ["buy", "YES", "", None, "bid"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from kalshi_research.book.levels import Floats, Ints, Ladders, ladders, ratio
 from kalshi_research.errors import InputError, PartialDataWarning, printable
+from kalshi_research.fees import FeeAccumulator, FeeTerms, rounding_on
 from kalshi_research.money import COUNT_SCALE, MONEY_SCALE, PRICE_SCALE, to_count
 
 if TYPE_CHECKING:
@@ -37,7 +39,12 @@ class _Sweep:
 
 
 def fill_cost(
-    book: pd.DataFrame, side: str, quantity: float | str | Decimal | Sequence[float | str | Decimal]
+    book: pd.DataFrame,
+    side: str,
+    quantity: float | str | Decimal | Sequence[float | str | Decimal],
+    *,
+    fees: FeeTerms | None = None,
+    on: date | None = None,
 ) -> pd.DataFrame:
     """Walk the book with an order that takes at once what it can get.
 
@@ -51,6 +58,11 @@ def fill_cost(
         ``filled - cost``.
     quantity : float, str or Decimal, or a sequence of them
         Contracts wanted, in steps of 0.01; a sequence gives a slippage curve.
+    fees : FeeTerms, optional
+        What the series charges (`kalshi_research.fees.fee_terms`). With it the fee of a
+        taker is added, as one fill a level; without it nothing is said about fees.
+    on : date, optional
+        Day of the trade, for the fee rule; by default today's.
 
     Returns
     -------
@@ -71,6 +83,7 @@ def fill_cost(
         cost                float64  paid for what was filled, before fees [dollars]
         slippage_touch      float64  average_price − touch, ≥ 0 [dollars a contract]
         slippage_mid        float64  average_price − mid of the leg [dollars a contract]
+        fee                 float64  taker fee of what was filled; with `fees` only [dollars]
         ==================  =======  ===================================================
 
     Warns
@@ -101,9 +114,17 @@ def fill_cost(
             f"not {printable(repr(side), 40)}\n"
             "To sell YES pass 'no': selling YES at p is buying NO at 1 - p."
         )
+    if fees is not None and not isinstance(fees, FeeTerms):
+        raise InputError(
+            f"fees must be FeeTerms, as fee_terms('quadratic', 1) makes them, not {type(fees).__name__}"
+        )
     wanted = _wanted(quantity)
     levels = ladders(book)
-    columns = [_costs(_walk(levels, side, count), side) for count in wanted]
+    sweeps = [_walk(levels, side, count) for count in wanted]
+    columns = [_costs(sweep, side) for sweep in sweeps]
+    if fees is not None:
+        for sweep, part in zip(sweeps, columns, strict=True):
+            part["fee"] = _fees(sweep, fees, on)
     # Quantities of one book belong next to each other.
     merged = {name: np.stack([part[name] for part in columns], axis=1).ravel() for name in columns[0]}
     found = levels.book_frame(merged, repeat=len(wanted))
@@ -162,6 +183,19 @@ def _costs(sweep: _Sweep, side: str) -> dict[str, Ints | Floats]:
         "slippage_touch": ratio(cost - touch * filled, PRICE_SCALE * filled, there),
         "slippage_mid": ratio(2 * cost - twice_mid * filled, 2 * PRICE_SCALE * filled, both),
     }
+
+
+def _fees(sweep: _Sweep, terms: FeeTerms, on: date | None) -> Floats:
+    """Charge every order its fills, best price first, because rounding is carried along the order."""
+    rounding = rounding_on(on) if on is not None else "microdollar"
+    fee = np.zeros(sweep.levels.ticker_code.size, dtype=np.int64)
+    orders: dict[int, FeeAccumulator] = {}
+    for at in np.flatnonzero(sweep.taken):
+        book = int(sweep.levels.segment[at]) >> 1
+        if book not in orders:
+            orders[book] = FeeAccumulator(terms, rounding=rounding, on=on)
+        fee[book] += orders[book].charge(int(sweep.price[at]), int(sweep.taken[at]))
+    return ratio(fee, MONEY_SCALE)
 
 
 def _warn_of_partials(found: pd.DataFrame) -> None:
