@@ -1,0 +1,320 @@
+"""The sandbox: an exchange in a thread of its own, on loopback."""
+
+from __future__ import annotations
+
+import html
+import os
+import socket
+import tempfile
+import threading
+import time
+import weakref
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn, Self
+
+import uvicorn
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from kalshi_research.errors import ConfigError, printable
+from kalshi_research.sandbox.auth import KeyRing, PrivateKey, RegisteredKey
+from kalshi_research.sandbox.exchange import Account, Cutoff, Exchange
+from kalshi_research.sandbox.instants import from_datetime
+from kalshi_research.sandbox.rate_limits import Buckets, tier_named
+from kalshi_research.sandbox.rest import PREFIX, build_app
+from kalshi_research.sandbox.seeding import derived_uuid
+from kalshi_research.sandbox.truth import Truth
+from kalshi_research.sandbox.world import World
+
+__all__ = ["DEFAULT_NOW", "Sandbox"]
+
+DEFAULT_NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
+"""The instant at which the default world stands still."""
+
+_YEARS = (2021, 2049)
+_START_SECONDS = 10.0
+_KEY_TYPES = ("ed25519", "rsa")
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+class Sandbox:
+    """A simulated exchange on 127.0.0.1, in a thread of its own.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed gives the same world, to the byte.
+    now : datetime
+        Aware; the instant at which the world stands still. Signatures are
+        checked against the real time.
+    host : str
+        ``127.0.0.1``; nothing else is bound.
+    port : int
+        0 takes a free one.
+    users : int
+        How many accounts with keys, each with mock money.
+    rate_limits : bool or str
+        False: nobody is limited, and ``/account/limits`` reports the top tier.
+        True: the basic tier. Or the name of a tier.
+    days : int
+        Days of settled temperature ladders.
+    cutoff_days : int
+        How many days ago the historical tier begins.
+    crypto_hours : int
+        Hours of settled 15-minute windows.
+    bias : float
+        Favourite-longshot bias planted in the quotes: the log-odds of the true
+        probability are shrunk by this share.
+
+    Examples
+    --------
+    >>> with Sandbox(seed=1) as sandbox:
+    ...     sandbox.url.startswith("http://127.0.0.1:")
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        now: datetime = DEFAULT_NOW,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        users: int = 1,
+        rate_limits: bool | str = False,
+        days: int = 45,
+        cutoff_days: int = 21,
+        crypto_hours: int = 48,
+        bias: float = 0.0,
+    ) -> None:
+        _check(now, host, users, days, crypto_hours, bias)
+        self.seed = seed
+        self.now = now
+        self._port = port
+        self._private: dict[tuple[int, str], tuple[str, PrivateKey]] = {}
+        self._key_files: list[Path] = []
+        self._lock = threading.Lock()
+        instant = from_datetime(now)
+        enforced = rate_limits is not False
+        tier = tier_named(
+            rate_limits if isinstance(rate_limits, str) else "basic" if enforced else "prestige"
+        )
+        self._exchange = Exchange(
+            World(instant, seed, days=days, crypto_hours=crypto_hours, bias=bias),
+            KeyRing(),
+            [Account(derived_uuid(seed, "user", user)) for user in range(users)],
+            Cutoff.before(instant, cutoff_days),
+            tier,
+            Buckets(tier, time.monotonic) if enforced else None,
+        )
+        self._stop: weakref.finalize[[_Server, threading.Thread], Sandbox] | None = None
+
+    def start(self) -> Self:
+        """Bind the port and serve. A running sandbox stays as it is.
+
+        Raises
+        ------
+        ConfigError
+            If the port cannot be bound, or the server does not come up.
+        """
+        with self._lock:
+            if self._stop is not None:
+                return self
+            listener = _listen(self._port)
+            self._port = port = listener.getsockname()[1]
+            hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
+            server = _Server(_config(self._exchange, hosts))
+            thread = threading.Thread(
+                target=_serve, args=(server, listener), name=f"kalshi-sandbox-{port}", daemon=True
+            )
+            thread.start()
+            if not server.ready.wait(_START_SECONDS):
+                server.should_exit = True
+                raise ConfigError(
+                    f"the sandbox did not come up on port {port} within {_START_SECONDS:.0f} s.\n"
+                    "Nothing is running. Try again, or pass another port=."
+                )
+            self._stop = weakref.finalize(self, _shut_down, server, thread)
+        return self
+
+    def close(self) -> None:
+        """Stop serving and forget the keys that were written to files."""
+        with self._lock:
+            if self._stop is not None:
+                self._stop()
+                self._stop = None
+            for path in self._key_files:
+                path.unlink(missing_ok=True)
+                path.parent.rmdir()
+            self._key_files.clear()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether it serves."""
+        return self._stop is not None
+
+    @property
+    def port(self) -> int:
+        """The port; 0 before a free one was taken."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """Where the REST protocol is served."""
+        return f"http://127.0.0.1:{self._port}{PREFIX}"
+
+    @property
+    def ws_url(self) -> str:
+        """Where the WebSocket protocol belongs."""
+        return f"ws://127.0.0.1:{self._port}/trade-api/ws/v2"
+
+    @property
+    def truth(self) -> Truth:
+        """What is really the case in this world. For judging methods, not for using them."""
+        return Truth(self._exchange)
+
+    def credentials(self, user: int = 0, *, key_type: str = "ed25519") -> tuple[str, PrivateKey]:
+        """Key id and private key of a user; made when first asked for, worthless elsewhere.
+
+        The id comes from the seed; the key itself never does.
+
+        Parameters
+        ----------
+        user : int
+        key_type : str
+            ``ed25519`` or ``rsa``.
+        """
+        if not 0 <= user < len(self._exchange.accounts):
+            raise ConfigError(
+                f"this sandbox has {len(self._exchange.accounts)} user(s); there is no user {user}.\n"
+                "Start it with users= set higher."
+            )
+        if key_type not in _KEY_TYPES:
+            raise ConfigError(
+                f"there is no key type {printable(repr(key_type), 40)}; use {' or '.join(_KEY_TYPES)}."
+            )
+        with self._lock:
+            found = self._private.get((user, key_type))
+            if found is None:
+                found = self._private[user, key_type] = self._make_key(user, key_type)
+            return found
+
+    def _make_key(self, user: int, key_type: str) -> tuple[str, PrivateKey]:
+        private: PrivateKey = (
+            Ed25519PrivateKey.generate()
+            if key_type == "ed25519"
+            else generate_private_key(public_exponent=65537, key_size=2048)
+        )
+        key_id = derived_uuid(self.seed, "key", user, key_type)
+        self._exchange.keys.add(RegisteredKey(key_id, user, f"sandbox {key_type}", private.public_key()))
+        return key_id, private
+
+    def key_file(self, user: int = 0, *, key_type: str = "ed25519") -> Path:
+        """Write the private key of a user to a file only its owner can read; `close` removes it."""
+        _, private = self.credentials(user, key_type=key_type)
+        pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        path = Path(tempfile.mkdtemp(prefix="kalshi-sandbox-")) / f"user{user}-{key_type}.pem"
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(pem)
+        with self._lock:
+            self._key_files.append(path)
+        return path
+
+    def __repr__(self) -> str:
+        where = self.url if self.running else "not running"
+        return f"<Sandbox SIMULATED {where} seed={self.seed} now={self.now:%Y-%m-%dT%H:%M:%SZ}>"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
+
+    def __reduce__(self) -> NoReturn:
+        raise ConfigError(
+            "a sandbox cannot be pickled: it is a running server with keys.\n"
+            "Start another one with the same seed; its world is the same."
+        )
+
+
+def _check(now: datetime, host: str, users: int, days: int, crypto_hours: int, bias: float) -> None:
+    """Refuse options before anything is built."""
+    if host != "127.0.0.1":
+        raise ConfigError(
+            f"the sandbox binds 127.0.0.1 only, not {printable(repr(host), 60)}; it was not started."
+        )
+    if now.tzinfo is None:
+        raise ConfigError("now= has no time zone; pass an aware datetime, such as one with tzinfo=UTC.")
+    if not _YEARS[0] <= now.year <= _YEARS[1]:
+        raise ConfigError(f"now= has to lie in {_YEARS[0]}-{_YEARS[1]}, not in {now.year}.")
+    if users < 1 or not 1 <= days <= 365 or not 0 <= crypto_hours <= 24 * 14:
+        raise ConfigError(
+            "users= has to be at least 1, days= in 1-365 and crypto_hours= in 0-336; it was not started."
+        )
+    if not 0 <= bias < 1:
+        raise ConfigError(f"bias= is a share in [0, 1), not {bias}.")
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise ConfigError(
+            f"port {port} of 127.0.0.1 cannot be bound ({printable(error)}); the sandbox is not running.\n"
+            "Pass another port=, or 0 for a free one."
+        ) from None
+    return listener
+
+
+def _config(exchange: Exchange, hosts: frozenset[str]) -> uvicorn.Config:
+    return uvicorn.Config(
+        build_app(exchange, lambda: hosts),
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        loop="asyncio",
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,
+    )
+
+
+def _serve(server: _Server, listener: socket.socket) -> None:
+    with listener:
+        server.run(sockets=[listener])
+
+
+def _shut_down(server: _Server, thread: threading.Thread) -> None:
+    server.should_exit = True
+    if thread is not threading.current_thread():
+        thread.join(_START_SECONDS)
