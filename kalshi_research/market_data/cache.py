@@ -53,6 +53,7 @@ def cached(
     """
     if client.cache is None or not cacheable:
         return fetch()
+    client.cache.mkdir(parents=True, exist_ok=True)
     path = client.cache / _name(client, schema, question)
     if path.exists():
         try:

@@ -167,8 +167,8 @@ def _fetch(
             )
     frame = rows.frame(asked=names)
     silent = [name for name in missing if name not in set(frame["ticker"].unique())]
-    if silent and not cursor:
-        require_known(client, silent)
+    if silent and not cursor and not require_known(client, silent, of=len(names)):
+        frame.attrs[KEY] = {**frame.attrs[KEY], "complete": False}
     # The exchange takes whole seconds and includes both ends.
     inside = (frame["period_start"] >= low) | (frame["close"].isna() & frame["previous"].notna())
     if high is not None:

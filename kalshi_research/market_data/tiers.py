@@ -53,13 +53,26 @@ def cutoff(client: Client, what: str) -> pd.Timestamp | None:
         raise DecodeError(f"the historical cutoff cannot be read: {printable(error)}") from None
 
 
-def require_known(client: Client, names: Sequence[str]) -> None:
-    """Tell an unknown ticker from a market without data: the exchange answers both with an empty list.
+def require_known(client: Client, names: Sequence[str], *, of: int) -> bool:
+    """Tell unknown tickers from markets without data: the exchange answers both with an empty list.
+
+    Parameters
+    ----------
+    client : Client
+    names : sequence of str
+        Tickers nothing came back for.
+    of : int
+        How many were asked for.
+
+    Returns
+    -------
+    bool
+        Whether all of `names` exist; a warning names one that does not.
 
     Raises
     ------
     NotFoundError
-        If neither tier knows any of `names`; some unknown ones among others give a warning.
+        If nothing came back at all, because neither tier knows any of them.
     """
     unknown = list(names)
     for path in ("/markets", "/historical/markets"):
@@ -69,8 +82,8 @@ def require_known(client: Client, names: Sequence[str]) -> None:
             known.update(str(row.get("ticker")) for row in answer.get("markets") or [])
         unknown = [name for name in unknown if name not in known]
         if not unknown:
-            return
-    if len(unknown) == len(names):
+            return True
+    if len(unknown) == of:
         raise NotFoundError(
             404,
             code="not_found",
@@ -80,7 +93,9 @@ def require_known(client: Client, names: Sequence[str]) -> None:
             hint="search_markets and get_markets(series_ticker=...) find tickers.",
         )
     warnings.warn(
-        f"{len(unknown)} tickers are unknown to the exchange, such as {printable(unknown[0], 60)}",
+        f"{len(unknown)} of {of} tickers are unknown to the exchange, "
+        f"such as {printable(unknown[0], 60)}",
         PartialDataWarning,
         stacklevel=outside_stacklevel(),
     )
+    return False

@@ -150,8 +150,8 @@ def _fetch(
     frame = rows.frame(asked=names)
     if names is not None and not rows.capped and not cursor:
         silent = set(names).difference(frame["ticker"].unique())
-        if silent:
-            require_known(client, [name for name in names if name in silent])
+        if silent and not require_known(client, sorted(silent, key=names.index), of=len(names)):
+            frame.attrs[KEY] = {**frame.attrs[KEY], "complete": False}
     if known is not None:
         known.warn_unless(rows.met or rows.capped, len(frame))
     attrs = frame.attrs
