@@ -49,8 +49,7 @@ lab: .venv/.installed-dev
 	$(PY) -m kalshi_research lab $(NOTEBOOKS)
 
 docs: .venv/.installed-dev
-	$(PY) -m pdoc --docformat numpy --no-show-source --output-directory site kalshi_research
-	@echo "API reference: file://$(CURDIR)/site/index.html"
+	$(PY) docs/reference.py site
 
 notebooks: .venv/.installed-dev
 	$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS)/*.ipynb
