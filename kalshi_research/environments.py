@@ -340,7 +340,7 @@ def start_sandbox(*, seed: int = 0, **options: Any) -> Sandbox:
     """
     from kalshi_research.sandbox import Sandbox
 
-    return Sandbox(seed=seed, **options)
+    return Sandbox(seed=seed, **options).start()
 
 
 _default_lock = threading.Lock()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import MONEY_SCALE
-from kalshi_research.sandbox.exchange import Exchange
 from kalshi_research.sandbox.instants import DAY, SECOND, iso
-from kalshi_research.sandbox.queries import Query
 from kalshi_research.sandbox.rate_limits import COSTS, DEFAULT_COST
+
+if TYPE_CHECKING:
+    from kalshi_research.sandbox.exchange import Exchange
+    from kalshi_research.sandbox.queries import Query
 
 __all__ = [
     "account_limits",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -15,6 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from kalshi_research.sandbox.refusals import Refusal, unauthorized
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["HEADERS", "SKEW_MS", "KeyRing", "PrivateKey", "RegisteredKey", "not_signed"]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kalshi_research.sandbox.exchange import Exchange
 from kalshi_research.sandbox.market_routes import live_market
-from kalshi_research.sandbox.queries import Query
 from kalshi_research.sandbox.refusals import Refusal, bad_combination, bad_value, missing, not_found
 from kalshi_research.sandbox.views import historical_candle_view, live_candle_view, stand_in_view
-from kalshi_research.sandbox.world import Candle
+
+if TYPE_CHECKING:
+    from kalshi_research.sandbox.exchange import Exchange
+    from kalshi_research.sandbox.queries import Query
+    from kalshi_research.sandbox.world import Candle
 
 __all__ = ["batch_candlesticks", "candlesticks", "event_candlesticks", "historical_candlesticks"]
 
@@ -44,9 +46,8 @@ def _checked(query: Query, most: int = _MOST, times: int = 1) -> tuple[int, int,
     return start, end, minutes
 
 
-def _live(
-    exchange: Exchange, ticker: str, query: Query, start: int, end: int, minutes: int
-) -> list[Json]:
+def _live(exchange: Exchange, ticker: str, query: Query, window: tuple[int, int, int]) -> list[Json]:
+    start, end, minutes = window
     history, now = exchange.world.history(ticker), exchange.world.now
     candles = list(history.candles(minutes, start, end, now))
     views = [live_candle_view(candle) for candle in candles]
@@ -59,9 +60,9 @@ def _live(
 
 def candlesticks(exchange: Exchange, query: Query, path: dict[str, str]) -> Json:
     """GET /series/{series_ticker}/markets/{ticker}/candlesticks; the series is not looked at."""
-    start, end, minutes = _checked(query)
+    window = _checked(query)
     ticker = live_market(exchange, path["ticker"]).ticker
-    return {"candlesticks": _live(exchange, ticker, query, start, end, minutes), "ticker": ticker}
+    return {"candlesticks": _live(exchange, ticker, query, window), "ticker": ticker}
 
 
 def batch_candlesticks(exchange: Exchange, query: Query, _: dict[str, str]) -> Json:
@@ -71,12 +72,12 @@ def batch_candlesticks(exchange: Exchange, query: Query, _: dict[str, str]) -> J
         raise missing("market_tickers")
     if len(tickers) > 100:
         raise bad_value(query.operation, "market_tickers", "max")
-    start, end, minutes = _checked(query, _MOST_IN_BATCH, len(tickers))
+    window = _checked(query, _MOST_IN_BATCH, len(tickers))
     known = exchange.world.markets
     return {
         "markets": [
             {
-                "candlesticks": _live(exchange, ticker, query, start, end, minutes),
+                "candlesticks": _live(exchange, ticker, query, window),
                 "market_ticker": ticker,
             }
             for ticker in tickers

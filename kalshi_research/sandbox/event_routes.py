@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kalshi_research.sandbox.exchange import Exchange
 from kalshi_research.sandbox.instants import DAY, SECOND, iso
 from kalshi_research.sandbox.market_routes import STATUS_FILTERS
 from kalshi_research.sandbox.queries import Query, cut_page
@@ -17,7 +16,10 @@ from kalshi_research.sandbox.views import (
     market_view,
     series_view,
 )
-from kalshi_research.sandbox.world import EventSpec, SeriesSpec
+
+if TYPE_CHECKING:
+    from kalshi_research.sandbox.exchange import Exchange
+    from kalshi_research.sandbox.world import EventSpec, SeriesSpec
 
 __all__ = [
     "event",

@@ -6,12 +6,15 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from kalshi_research.money import MONEY_SCALE
-from kalshi_research.sandbox.auth import KeyRing
 from kalshi_research.sandbox.instants import DAY
-from kalshi_research.sandbox.rate_limits import Buckets, Tier
-from kalshi_research.sandbox.world import MarketSpec, World
+
+if TYPE_CHECKING:
+    from kalshi_research.sandbox.auth import KeyRing
+    from kalshi_research.sandbox.rate_limits import Buckets, Tier
+    from kalshi_research.sandbox.world import MarketSpec, World
 
 __all__ = ["Account", "Cutoff", "Exchange", "RequestRecord"]
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kalshi_research.sandbox.exchange import OVERLAP, Exchange
 from kalshi_research.sandbox.instants import SECOND
 from kalshi_research.sandbox.queries import Query, cut_page
 from kalshi_research.sandbox.refusals import bad_combination, bad_value, missing, not_found
 from kalshi_research.sandbox.views import market_view, orderbook_view, trade_views, updated_at
-from kalshi_research.sandbox.world import MarketSpec, Tick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kalshi_research.sandbox.world import MarketSpec, Tick
 
 __all__ = [
     "batch_orderbooks",
@@ -212,10 +215,7 @@ def _trade_page(exchange: Exchange, query: Query, low: int | None, high: int | N
     above = None if latest is None else latest * SECOND + 1
     high = min((bound for bound in (high, above) if bound is not None), default=None)
     world = exchange.world
-    if ticker:
-        rows = world.ticks(ticker) if ticker in world.markets else []
-    else:
-        rows = world.all_ticks()
+    rows = (world.ticks(ticker) if ticker in world.markets else []) if ticker else world.all_ticks()
     start = 0 if high is None else _first_before(rows, high)
     stop = len(rows) if low is None else _first_before(rows, low)
     chosen = rows[start:stop]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kalshi_research.sandbox.refusals import bad_format, bad_value, missing
 
-__all__ = ["Page", "Query", "cut_page", "cursor_text", "cursor_key"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Page", "Query", "cursor_key", "cursor_text", "cut_page"]
 
 Row = TypeVar("Row")
 Key = tuple[int, str]

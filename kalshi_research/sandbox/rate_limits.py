@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kalshi_research.errors import ConfigError, printable
 from kalshi_research.sandbox.refusals import refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["COSTS", "DEFAULT_COST", "TIERS", "Buckets", "Tier", "tier_named"]
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
@@ -19,6 +18,9 @@ from kalshi_research.sandbox.exchange import Exchange, RequestRecord
 from kalshi_research.sandbox.queries import Query
 from kalshi_research.sandbox.rate_limits import COSTS, DEFAULT_COST
 from kalshi_research.sandbox.refusals import Refusal, gone, not_found, refused
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 __all__ = ["PREFIX", "build_app"]
 
@@ -115,7 +117,7 @@ def build_app(exchange: Exchange, hosts: Callable[[], frozenset[str]]) -> Starle
         for path, handler, operation, private in _ROUTES
     ]
     routes += [Route(PREFIX + path, _gone(exchange), methods=[method]) for path, method in _LEGACY]
-    app = Starlette(exception_handlers={Refusal: _refuse, 404: _unknown, 405: _unknown})
+    app = Starlette(exception_handlers={Refusal: _refuse, 404: _unknown, 405: _unknown, 500: _broken})
     app.router = Router(routes, redirect_slashes=False)
     app.add_middleware(_Gate, exchange=exchange, hosts=hosts)
     return app
@@ -171,6 +173,10 @@ async def _unknown(request: Request, _: Exception) -> Response:
         return _answer(404, not_found().body)
     path = request.url.path.removeprefix(PREFIX)
     return _answer(404, not_found(f"{request.method} {path} is not available here").body)
+
+
+async def _broken(_: Request, __: Exception) -> Response:
+    return _answer(500, refused(500, "internal_server_error").body)
 
 
 class _Gate:

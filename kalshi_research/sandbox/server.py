@@ -11,8 +11,7 @@ import time
 import weakref
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -28,6 +27,9 @@ from kalshi_research.sandbox.rest import PREFIX, build_app
 from kalshi_research.sandbox.seeding import derived_uuid
 from kalshi_research.sandbox.truth import Truth
 from kalshi_research.sandbox.world import World
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 __all__ = ["DEFAULT_NOW", "Sandbox"]
 
@@ -101,7 +103,7 @@ class Sandbox:
         crypto_hours: int = 48,
         bias: float = 0.0,
     ) -> None:
-        _check(now, host, users, days, crypto_hours, bias)
+        _check(now, host, users=users, days=days, crypto_hours=crypto_hours, bias=bias)
         self.seed = seed
         self.now = now
         self._port = port
@@ -260,7 +262,7 @@ class Sandbox:
         )
 
 
-def _check(now: datetime, host: str, users: int, days: int, crypto_hours: int, bias: float) -> None:
+def _check(now: datetime, host: str, *, users: int, days: int, crypto_hours: int, bias: float) -> None:
     """Refuse options before anything is built."""
     if host != "127.0.0.1":
         raise ConfigError(
@@ -288,7 +290,7 @@ def _listen(port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         raise ConfigError(
-            f"port {port} of 127.0.0.1 cannot be bound ({printable(error)}); the sandbox is not running.\n"
+            f"port {port} of 127.0.0.1 cannot be bound ({printable(error)}); nothing is running.\n"
             "Pass another port=, or 0 for a free one."
         ) from None
     return listener
@@ -298,7 +300,7 @@ def _config(exchange: Exchange, hosts: frozenset[str]) -> uvicorn.Config:
     return uvicorn.Config(
         build_app(exchange, lambda: hosts),
         log_config=None,
-        log_level="critical",
+        log_level="error",
         access_log=False,
         lifespan="off",
         ws="none",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import PRICE_SCALE
-from kalshi_research.sandbox.exchange import Exchange, RequestRecord
-from kalshi_research.sandbox.world import World
-from kalshi_research.sandbox.world.history import Parents, Quotes, Tape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from kalshi_research.sandbox.exchange import Exchange, RequestRecord
+    from kalshi_research.sandbox.world import World
+    from kalshi_research.sandbox.world.history import Parents, Quotes, Tape
 
 __all__ = ["Truth"]
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, fixed_text
 from kalshi_research.sandbox.instants import MINUTE, SECOND, iso, iso_many
-from kalshi_research.sandbox.world import Candle, EventSpec, MarketSpec, SeriesSpec, Tick, World
-from kalshi_research.sandbox.world.history import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kalshi_research.sandbox.world import Candle, EventSpec, MarketSpec, SeriesSpec, Tick, World
+    from kalshi_research.sandbox.world.history import Span
 
 __all__ = [
     "event_view",
@@ -213,7 +216,7 @@ def trade_views(ticks: Iterable[Tick]) -> list[Json]:
     times = iso_many([tick.time for tick in rows])
     return [
         {
-            "count_fp": count_text(tick.count),
+            "count_fp": count_text(tick.quantity),
             "created_time": time,
             "is_block_trade": tick.block,
             "no_price_dollars": _PRICES[PRICE_SCALE - tick.price],

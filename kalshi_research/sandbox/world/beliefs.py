@@ -9,10 +9,13 @@ calibrated by construction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["interval_beliefs", "normal_cdf", "random_walk", "remaining_variance"]
 

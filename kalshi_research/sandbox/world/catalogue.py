@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from kalshi_research.sandbox.instants import DAY, HOUR, to_datetime
 from kalshi_research.sandbox.seeding import generator
+from kalshi_research.sandbox.world.calendar_words import day_code
 from kalshi_research.sandbox.world.crypto import BITCOIN, window_event, windows
 from kalshi_research.sandbox.world.matches import COMBOS, MATCHES, combo_event, odd_matches
 from kalshi_research.sandbox.world.rates import (
@@ -17,8 +18,12 @@ from kalshi_research.sandbox.world.rates import (
     decision_event,
     election_event,
 )
-from kalshi_research.sandbox.world.specs import EventSpec, MarketSpec, SeriesSpec
 from kalshi_research.sandbox.world.weather import CITIES, City, temperature_event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kalshi_research.sandbox.world.specs import EventSpec, MarketSpec, SeriesSpec
 
 __all__ = ["Catalogue", "build_catalogue"]
 
@@ -83,7 +88,7 @@ def _combos(catalogue: Catalogue, now: int, seed: int) -> Iterator[EventSpec]:
     """Two combinations of today's and tomorrow's temperatures in both cities."""
     for ahead in (0, 1):
         day = to_datetime(now).date() + timedelta(days=ahead)
-        legs = [_leg(catalogue, city, day.strftime("%y%b%d").upper(), now, seed) for city in CITIES]
+        legs = [_leg(catalogue, city, day_code(day), now, seed) for city in CITIES]
         found = [leg for leg in legs if leg is not None]
         if len(found) == len(CITIES):
             event = combo_event(found, now, seed)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_research.money import PRICE_SCALE
 from kalshi_research.sandbox.instants import DAY, HOUR, MINUTE, SECOND, day_start, to_datetime
 from kalshi_research.sandbox.seeding import generator
 from kalshi_research.sandbox.world.beliefs import interval_beliefs, random_walk
+from kalshi_research.sandbox.world.calendar_words import day_code, spoken_day
 from kalshi_research.sandbox.world.specs import (
     TAPERED,
     BeliefPath,
@@ -21,6 +22,9 @@ from kalshi_research.sandbox.world.specs import (
     MarketSpec,
     SeriesSpec,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["BITCOIN", "WINDOW", "UpDownProcess", "window_event", "windows"]
 
@@ -102,13 +106,13 @@ class UpDownProcess:
 
 
 def windows(start: int, stop: int) -> list[int]:
-    """Starts of the windows that begin in [start, stop)."""
+    """List the windows that begin in [start, stop) by their start."""
     first = -(-start // WINDOW) * WINDOW
     return list(range(first, stop, WINDOW))
 
 
 def window_event(opens: int, seed: int) -> EventSpec:
-    """One window: will the price end above where it began?
+    """One window, whose question is whether the price ends above where it began.
 
     Examples
     --------
@@ -118,7 +122,7 @@ def window_event(opens: int, seed: int) -> EventSpec:
     """
     process = UpDownProcess(opens)
     local = to_datetime(opens + WINDOW + _LOCAL)
-    ticker = f"{BITCOIN.ticker}-{local:%y}{local:%b}{local:%d%H%M}".upper()
+    ticker = f"{BITCOIN.ticker}-{day_code(local)}{local:%H%M}"
     spoken = _clock(local)
     event = EventSpec(
         ticker, BITCOIN, f"BTC price up in the 15 minutes to {spoken}?", spoken, process, seed,
@@ -145,7 +149,7 @@ def window_event(opens: int, seed: int) -> EventSpec:
             expected_expiration=closes + 5 * MINUTE,
             latest_expiration=closes + 7 * DAY,
             rules_primary=(
-                f"Simulated. If the index at {spoken} is at or above {strike:.2f}, the market resolves to Yes."
+                f"Simulated. If the index at {spoken} is at or above {strike:.2f}, it resolves to Yes."
             ),
             rules_secondary="",
             timer=5,
@@ -160,4 +164,5 @@ def window_event(opens: int, seed: int) -> EventSpec:
 
 def _clock(local: datetime) -> str:
     hour = local.hour % 12 or 12
-    return f"{hour}:{local:%M %p} EST, {local:%b} {local.day}, {local.year}"
+    half = "AM" if local.hour < 12 else "PM"
+    return f"{hour}:{local:%M} {half} EST, {spoken_day(local)}"

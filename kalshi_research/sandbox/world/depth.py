@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_research.money import PRICE_SCALE
 from kalshi_research.sandbox.seeding import generator
 from kalshi_research.sandbox.world.flow import price_ladder
-from kalshi_research.sandbox.world.specs import MarketSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from kalshi_research.sandbox.world.specs import MarketSpec
 
 __all__ = ["Levels", "resting_book"]
 
@@ -24,16 +29,16 @@ def resting_book(spec: MarketSpec, quote: tuple[int, int, int, int], seed: int) 
     """
     ladder = price_ladder(spec)
     bid, ask, bid_size, ask_size = quote
-    bids = _side(spec, ladder, bid, bid_size, -1, seed) if bid > 0 else []
-    asks = _side(spec, ladder, ask, ask_size, 1, seed) if ask < PRICE_SCALE else []
+    bids = _side(spec, ladder, (bid, bid_size), -1, seed) if bid > 0 else []
+    asks = _side(spec, ladder, (ask, ask_size), 1, seed) if ask < PRICE_SCALE else []
     return bids, asks
 
 
 def _side(
-    spec: MarketSpec, ladder: NDArray[np.int64], best: int, size: int, way: int, seed: int
+    spec: MarketSpec, ladder: NDArray[np.int64], touch: tuple[int, int], way: int, seed: int
 ) -> Levels:
     rng = generator(seed, spec.ticker, "book", way)
-    start = int(np.searchsorted(ladder, best))
+    start = int(np.searchsorted(ladder, touch[0]))
     room = start - 1 if way < 0 else ladder.size - 2 - start
     wanted = min(int(rng.integers(5, 31)) - 1, room)
     near = min(4, wanted)
@@ -51,4 +56,4 @@ def _side(
     lot = 100 if spec.flow.whole else 1
     counts = np.maximum(np.rint(contracts * 100 / lot), 1).astype(np.int64) * lot
     prices = ladder[start + way * offsets]
-    return [(best, size), *zip(prices.tolist(), counts.tolist(), strict=True)]
+    return [touch, *zip(prices.tolist(), counts.tolist(), strict=True)]

@@ -9,6 +9,7 @@ a moment later.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +18,19 @@ from kalshi_research.money import PRICE_SCALE
 from kalshi_research.sandbox.instants import SECOND
 from kalshi_research.sandbox.seeding import generator
 from kalshi_research.sandbox.world.history import MarketHistory, Parents, Quotes, Tape
-from kalshi_research.sandbox.world.specs import MarketSpec
+
+if TYPE_CHECKING:
+    from kalshi_research.sandbox.world.specs import MarketSpec
 
 __all__ = ["price_ladder", "simulate"]
 
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 _DEEPEST = 6
 _ACCOUNTS = 48
+_BLOCKS = 0.003
 
 
 def price_ladder(spec: MarketSpec) -> Ints:
@@ -57,6 +62,16 @@ class _Scene:
         return np.maximum(np.rint(contracts * 100), 1).astype(np.int64)
 
 
+@dataclass(frozen=True, slots=True)
+class _QuoteRows:
+    """Quotes at instants: places of the ladder, and the sizes of bid and ask."""
+
+    times: Ints
+    low: Ints
+    high: Ints
+    touch: Ints
+
+
 def simulate(spec: MarketSpec, seed: int, bias: float = 0.0) -> MarketHistory:
     """Draw everything that ever happens in a market.
 
@@ -76,16 +91,14 @@ def simulate(spec: MarketSpec, seed: int, bias: float = 0.0) -> MarketHistory:
     belief = path.beliefs[:, spec.column]
     rng = generator(seed, spec.ticker, "flow")
     scene = _Scene(spec, rng, price_ladder(spec), path.times, belief, _biased(belief, bias))
-    arrivals, activity = _arrivals(scene, path.activity)
-    quotes, low, high, touch = _requotes(scene, arrivals, activity)
-    before = np.searchsorted(quotes, arrivals) - 1
-    keep = before >= 0
-    arrivals, before = arrivals[keep], before[keep]
-    tape, parents, after_low, after_high, after_size = _trades(
-        scene, arrivals, low[before], high[before], touch[before]
-    )
-    book = _merge(scene, (quotes, low, high, touch), (parents.times, after_low, after_high, after_size))
-    return MarketHistory(book, tape, parents)
+    arrivals = _arrivals(scene, path.activity)
+    quotes = _requotes(scene, arrivals, path.activity)
+    # Every taker finds the latest quote before it; nobody is served before the first.
+    place = np.searchsorted(quotes.times, arrivals) - 1
+    arrivals, place = arrivals[place >= 0], place[place >= 0]
+    takers = _takers(scene, arrivals, quotes.low[place], quotes.high[place], quotes.touch[place])
+    tape, parents, after = _walk(scene, takers)
+    return MarketHistory(_merge(scene, after, quotes), tape, parents)
 
 
 def _biased(belief: Floats, bias: float) -> Floats:
@@ -95,7 +108,7 @@ def _biased(belief: Floats, bias: float) -> Floats:
     return 1.0 / (1.0 + (safe / (1.0 - safe)) ** -(1.0 - bias))
 
 
-def _arrivals(scene: _Scene, activity: Floats) -> tuple[Ints, Floats]:
+def _arrivals(scene: _Scene, activity: Floats) -> Ints:
     """Instants at which takers arrive, at least two requotes apart."""
     spec, rng, times = scene.spec, scene.rng, scene.times
     interest = 0.12 + 4.0 * scene.belief * (1.0 - scene.belief)
@@ -105,16 +118,17 @@ def _arrivals(scene: _Scene, activity: Floats) -> tuple[Ints, Floats]:
     expected = spec.flow.parents * mass[-1] / plain if plain else 0.0
     count = int(rng.poisson(expected))
     if count == 0:
-        return np.empty(0, np.int64), activity
+        return np.empty(0, np.int64)
     drawn = np.sort(rng.random(count)) * mass[-1]
-    found = np.interp(drawn, mass, times).astype(np.int64)
+    found: Ints = np.interp(drawn, mass, times).astype(np.int64)
     first, last = spec.opens + 5 * SECOND, spec.closes - SECOND
     found = found[(found >= first) & (found <= last)]
-    return found[np.diff(found, prepend=-(1 << 62)) > 1000], activity
+    apart: Flags = np.diff(found, prepend=-(1 << 62)) > 1000
+    return np.compress(apart, found)
 
 
-def _requotes(scene: _Scene, arrivals: Ints, activity: Floats) -> tuple[Ints, Ints, Ints, Ints]:
-    """When makers quote anew, and at which places of the ladder; last column the touch sizes."""
+def _requotes(scene: _Scene, arrivals: Ints, activity: Floats) -> _QuoteRows:
+    """When makers quote anew, and at which prices and sizes."""
     spec, rng, times = scene.spec, scene.rng, scene.times
     step = np.diff(times, append=times[-1] + SECOND)
     awake = rng.random(times.size) < np.clip(0.15 + activity / (2.0 * activity.mean()), 0.0, 0.9)
@@ -134,52 +148,41 @@ def _requotes(scene: _Scene, arrivals: Ints, activity: Floats) -> tuple[Ints, In
     low = np.clip(low, 0, scene.ladder.size - 2)
     high = np.clip(np.maximum(high, low + 1), 1, scene.ladder.size - 1)
     touch = scene.sizes(spec.flow.touch, (instants.size, 2), 0.9)
-    return instants, low, high, touch
+    return _QuoteRows(instants, low, high, touch)
 
 
-def _trades(
-    scene: _Scene, arrivals: Ints, low: Ints, high: Ints, touch: Ints
-) -> tuple[Tape, Parents, Ints, Ints, Ints]:
-    """Let each taker walk the book it finds; also the touch that is left behind."""
-    spec, rng, top = scene.spec, scene.rng, scene.ladder.size - 1
-    count = arrivals.size
+@dataclass(frozen=True, slots=True)
+class _Takers:
+    """Taker orders and the touch each of them finds (places of the ladder, sizes of both sides)."""
+
+    times: Ints
+    buys: Flags
+    informed: Flags
+    block: Flags
+    size: Ints
+    start: Ints
+    low: Ints
+    high: Ints
+    touch: Ints
+
+    def only(self, kept: Flags) -> _Takers:
+        """Some of them."""
+        return _Takers(*(getattr(self, name)[kept] for name in self.__slots__))
+
+
+def _takers(scene: _Scene, arrivals: Ints, low: Ints, high: Ints, touch: Ints) -> _Takers:
+    """Who wants what; those who find nobody on the other side go away."""
+    spec, rng = scene.spec, scene.rng
     buys, informed = _sides(scene, arrivals, low, high)
-    block = rng.random(count) < 0.003
-    sizes = scene.sizes(spec.flow.parent, (count,), 1.25)
-    sizes[block] *= 20
+    block = rng.random(arrivals.size) < _BLOCKS
+    size = scene.sizes(spec.flow.parent, (arrivals.size,), 1.25)
+    size[block] *= 20
     start = np.where(block, (low + high) // 2, np.where(buys, high, low))
-    open_side = (start > 0) & (start < top) & _offered(scene.spec, arrivals, buys)
-    arrivals, buys, informed, block, sizes, start, low, high, touch = (
-        column[open_side] for column in (arrivals, buys, informed, block, sizes, start, low, high, touch)
-    )
-    count = arrivals.size
-    way = np.where(buys, 1, -1)
-    places = start[:, None] + way[:, None] * np.arange(_DEEPEST)
-    depth = scene.sizes(spec.flow.touch * 1.4, (count, _DEEPEST), 0.8)
-    depth[:, 0] = np.where(block, sizes, np.where(buys, touch[:, 1], touch[:, 0]))
-    depth[(places <= 0) | (places >= top)] = 0
-    depth[block, 1:] = 0
-    before = np.cumsum(depth, axis=1) - depth
-    taken = np.clip(sizes[:, None] - before, 0, depth)
-    tape, owners = _tape(scene, arrivals, buys, block, places, taken)
-    levels = (taken > 0).sum(axis=1)
-    last = places[np.arange(count), np.maximum(levels - 1, 0)]
-    left = (depth - taken)[np.arange(count), np.maximum(levels - 1, 0)]
-    spent = left == 0
-    edge = np.where(spent, last + way, last)
-    rest = np.where(spent, scene.sizes(spec.flow.touch, (count,), 0.9), left)
-    moved_low = np.where(~buys & ~block, edge, low)
-    moved_high = np.where(buys & ~block, edge, high)
-    rest = np.where(block, np.where(buys, touch[:, 1], touch[:, 0]), rest)
-    remaining = np.stack((np.where(buys, touch[:, 0], rest), np.where(buys, rest, touch[:, 1])), axis=1)
-    parents = Parents(
-        arrivals, buys, sizes, taken.sum(axis=1), scene.ladder[start], informed, block,
-        np.bincount(owners, minlength=count),
-    )  # fmt: skip
-    return tape, parents, moved_low, moved_high, remaining
+    served = (start > 0) & (start < scene.ladder.size - 1) & _offered(spec, arrivals, buys)
+    return _Takers(arrivals, buys, informed, block, size, start, low, high, touch).only(served)
 
 
-def _offered(spec: MarketSpec, arrivals: Ints, buys: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _offered(spec: MarketSpec, arrivals: Ints, buys: Flags) -> Flags:
     if spec.withdrawal is None:
         return np.ones(arrivals.size, bool)
     late = arrivals >= spec.withdrawal.since
@@ -187,9 +190,7 @@ def _offered(spec: MarketSpec, arrivals: Ints, buys: NDArray[np.bool_]) -> NDArr
     return ~(late & ((buys & gone_ask) | (~buys & gone_bid)))
 
 
-def _sides(
-    scene: _Scene, arrivals: Ints, low: Ints, high: Ints
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _sides(scene: _Scene, arrivals: Ints, low: Ints, high: Ints) -> tuple[Flags, Flags]:
     """Noise takers toss a coin; informed ones act only on what will be believed soon."""
     rng, flow = scene.rng, scene.spec.flow
     soon = scene.at(arrivals + flow.lead, scene.belief) * PRICE_SCALE
@@ -199,41 +200,76 @@ def _sides(
     return np.where(informed, up, rng.random(arrivals.size) < 0.5), informed
 
 
-def _tape(
-    scene: _Scene,
-    arrivals: Ints,
-    buys: NDArray[np.bool_],
-    block: NDArray[np.bool_],
-    places: Ints,
-    taken: Ints,
-) -> tuple[Tape, Ints]:
-    """One trade for each maker met: levels in the taker's direction, some levels held by two makers."""
+def _walk(scene: _Scene, takers: _Takers) -> tuple[Tape, Parents, _QuoteRows]:
+    """Let each taker walk the book it finds; also the touch that is left behind."""
+    rows, top, touch = np.arange(takers.times.size), scene.ladder.size - 1, scene.spec.flow.touch
+    way = np.where(takers.buys, 1, -1)
+    places: Ints = takers.start[:, None] + way[:, None] * np.arange(_DEEPEST)
+    depth = scene.sizes(touch * 1.4, (rows.size, _DEEPEST), 0.8)
+    found = np.where(takers.buys, takers.touch[:, 1], takers.touch[:, 0])
+    depth[:, 0] = np.where(takers.block, takers.size, found)
+    depth[(places <= 0) | (places >= top)] = 0
+    depth[takers.block, 1:] = 0
+    taken = np.clip(takers.size[:, None] - (np.cumsum(depth, axis=1) - depth), 0, depth)
+    tape = _tape(scene, takers, places, taken)
+    last = np.maximum((taken > 0).sum(axis=1) - 1, 0)
+    left = (depth - taken)[rows, last]
+    # A block trade is agreed elsewhere and leaves the book alone.
+    edge = places[rows, last] + np.where(left == 0, way, 0)
+    rest = np.where(left == 0, scene.sizes(touch, (rows.size,), 0.9), left)
+    rest = np.where(takers.block, found, rest)
+    parents = Parents(
+        takers.times,
+        takers.buys,
+        takers.size,
+        taken.sum(axis=1),
+        scene.ladder[takers.start],
+        takers.informed,
+        takers.block,
+        np.bincount(tape.parent, minlength=rows.size),
+    )
+    after = _QuoteRows(
+        takers.times,
+        np.where(~takers.buys & ~takers.block, edge, takers.low),
+        np.where(takers.buys & ~takers.block, edge, takers.high),
+        np.stack(
+            (
+                np.where(takers.buys, takers.touch[:, 0], rest),
+                np.where(takers.buys, rest, takers.touch[:, 1]),
+            ),
+            axis=1,
+        ),
+    )
+    return tape, parents, after
+
+
+def _tape(scene: _Scene, takers: _Takers, places: Ints, taken: Ints) -> Tape:
+    """One trade for each maker met: levels in the taker's direction, some held by two makers."""
     rng = scene.rng
     owner, level = np.nonzero(taken)
     size = taken[owner, level]
     lot = 100 if scene.spec.flow.whole else 1
-    shared = (rng.random(owner.size) < 0.2) & (size >= 2 * lot) & ~block[owner]
-    first = np.where(
-        shared, np.maximum((size * rng.random(owner.size)).astype(np.int64) // lot, 1) * lot, size
-    )
+    shared = (rng.random(owner.size) < 0.2) & (size >= 2 * lot) & ~takers.block[owner]
+    part = (size * rng.random(owner.size)).astype(np.int64) // lot * lot
+    first = np.where(shared, np.maximum(part, lot), size)
     copies = np.where(shared, 2, 1)
-    owner, level = np.repeat(owner, copies), np.repeat(level, copies)
     quantity = np.repeat(first, copies)
-    second = np.cumsum(copies)[shared] - 1
-    quantity[second] = (size - first)[shared]
-    price = scene.ladder[places[owner, level]]
-    taker_yes = buys[owner]
-    ids = np.frombuffer(rng.bytes(16 * owner.size), dtype="S1").reshape(-1, 16)
-    return (
-        Tape(
-            arrivals[owner], price, quantity, taker_yes, block[owner], owner,
-            _open_interest(rng, quantity, taker_yes), ids.tobytes().hex(),
-        ),
+    quantity[np.cumsum(copies)[shared] - 1] = (size - first)[shared]
+    owner, level = np.repeat(owner, copies), np.repeat(level, copies)
+    buys = takers.buys[owner]
+    return Tape(
+        takers.times[owner],
+        scene.ladder[places[owner, level]],
+        quantity,
+        buys,
+        takers.block[owner],
         owner,
-    )  # fmt: skip
+        _open_interest(rng, quantity, buys),
+        rng.bytes(16 * owner.size).hex(),
+    )
 
 
-def _open_interest(rng: np.random.Generator, quantity: Ints, taker_yes: NDArray[np.bool_]) -> Ints:
+def _open_interest(rng: np.random.Generator, quantity: Ints, taker_yes: Flags) -> Ints:
     """Open interest after each trade: the long positions of a crowd of accounts trading at random."""
     count = quantity.size
     taker = rng.integers(0, _ACCOUNTS, count)
@@ -244,29 +280,30 @@ def _open_interest(rng: np.random.Generator, quantity: Ints, taker_yes: NDArray[
     change[rows, taker] = signed
     change[rows, maker] = -signed
     held = np.cumsum(change, axis=0)
-    return np.abs(held).sum(axis=1) // 2
+    held_long: Ints = np.abs(held).sum(axis=1) // 2
+    return held_long
 
 
-def _merge(
-    scene: _Scene, quotes: tuple[Ints, Ints, Ints, Ints], after: tuple[Ints, Ints, Ints, Ints]
-) -> Quotes:
+def _merge(scene: _Scene, after: _QuoteRows, quotes: _QuoteRows) -> Quotes:
     """Quotes and what trades left of them, in time; only those that changed a price, and the close."""
     spec = scene.spec
-    times, low, high, sizes = (np.concatenate(pair) for pair in zip(after, quotes, strict=True))
+    times = np.concatenate((after.times, quotes.times))
     order = np.argsort(times, kind="stable")
-    times, sizes = times[order], sizes[order]
-    bid, ask = scene.ladder[low[order]], scene.ladder[high[order]]
+    times = times[order]
+    bid = scene.ladder[np.concatenate((after.low, quotes.low))[order]]
+    ask = scene.ladder[np.concatenate((after.high, quotes.high))[order]]
+    touch = np.concatenate((after.touch, quotes.touch))[order]
     if spec.withdrawal is not None:
         late = times >= spec.withdrawal.since
         bid = np.where(late & ("bid" in spec.withdrawal.sides), 0, bid)
         ask = np.where(late & ("ask" in spec.withdrawal.sides), PRICE_SCALE, ask)
     changed = np.ones(times.size, bool)
     changed[1:] = (np.diff(bid) != 0) | (np.diff(ask) != 0)
-    times, bid, ask, sizes = times[changed], bid[changed], ask[changed], sizes[changed]
+    times, bid, ask, touch = times[changed], bid[changed], ask[changed], touch[changed]
     return Quotes(
         np.append(times, spec.closes),
         np.append(bid, 0),
         np.append(ask, PRICE_SCALE),
-        np.append(np.where(bid > 0, sizes[:, 0], 0), 0),
-        np.append(np.where(ask < PRICE_SCALE, sizes[:, 1], 0), 0),
+        np.append(np.where(bid > 0, touch[:, 0], 0), 0),
+        np.append(np.where(ask < PRICE_SCALE, touch[:, 1], 0), 0),
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kalshi_research.money import PRICE_SCALE
 from kalshi_research.sandbox.instants import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Candle", "MarketHistory", "Parents", "Quotes", "Span", "Tape"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from kalshi_research.money import PRICE_SCALE
 from kalshi_research.sandbox.instants import DAY, HOUR, MINUTE, SECOND, to_datetime
 from kalshi_research.sandbox.seeding import derived_uuid, generator
 from kalshi_research.sandbox.world.beliefs import interval_beliefs, random_walk
+from kalshi_research.sandbox.world.calendar_words import day_code, spoken_day
 from kalshi_research.sandbox.world.specs import (
     CENTER_DECI,
     LINEAR_CENT,
@@ -21,6 +22,9 @@ from kalshi_research.sandbox.world.specs import (
     SeriesSpec,
     Withdrawal,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["COMBOS", "MATCHES", "ComboProcess", "MatchProcess", "combo_event", "odd_matches"]
 
@@ -125,12 +129,13 @@ def _match_event(
     noon = today + 15 * HOUR
     starts, ends = (noon + int(hour * HOUR) for hour in hours)
     (home, home_code), (away, away_code) = _CLUBS[2 * pair], _CLUBS[2 * pair + 1]
-    day = to_datetime(starts)
-    ticker = f"{MATCHES.ticker}-{day:%y}{day:%b}{day:%d}{home_code}{away_code}".upper()
+    day = to_datetime(starts).date()
+    label = f"{home_code} vs {away_code} ({spoken_day(day, year=False)})"
+    ticker = f"{MATCHES.ticker}-{day_code(day)}{home_code}{away_code}"
     opens = starts - 3 * DAY
     process = MatchProcess(ticker, opens, starts, ends, abandoned=abandoned)
     event = EventSpec(
-        ticker, MATCHES, f"{home} vs {away}", f"{home_code} vs {away_code} ({day:%b} {day.day})", process,
+        ticker, MATCHES, f"{home} vs {away}", label, process,
         seed, mutually_exclusive=True, strike_date=None, strike_period="",
     )  # fmt: skip
     jitter = generator(seed, ticker, "clerk").integers(0, SECOND, 2)
@@ -195,7 +200,7 @@ def odd_matches(now: int, seed: int) -> list[EventSpec]:
 
 def combo_event(legs: Sequence[tuple[MarketSpec, str]], now: int, seed: int) -> EventSpec:
     """One combination, YES when every leg ends on its side."""
-    opens = max(max(market.opens for market, _ in legs), now - 9 * HOUR)
+    opens = max(now - 9 * HOUR, *(market.opens for market, _ in legs))
     ends = min(market.closes for market, _ in legs)
     code = derived_uuid(seed, "combo", *(market.ticker for market, _ in legs)).replace("-", "").upper()
     ticker = f"{COMBOS.ticker}-S2026{code[:11]}"

@@ -11,6 +11,7 @@ from kalshi_research.money import PRICE_SCALE
 from kalshi_research.sandbox.instants import DAY, HOUR, MINUTE, SECOND, day_start
 from kalshi_research.sandbox.seeding import generator
 from kalshi_research.sandbox.world.beliefs import interval_beliefs, random_walk
+from kalshi_research.sandbox.world.calendar_words import month_code, spoken_day, spoken_month
 from kalshi_research.sandbox.world.specs import (
     LINEAR_CENT,
     BeliefPath,
@@ -20,7 +21,7 @@ from kalshi_research.sandbox.world.specs import (
     SeriesSpec,
 )
 
-__all__ = ["ELECTION", "FED", "NewsProcess", "decision_event", "decision_days", "election_event"]
+__all__ = ["ELECTION", "FED", "NewsProcess", "decision_days", "decision_event", "election_event"]
 
 FED = SeriesSpec(
     "KXFEDDECISION",
@@ -166,8 +167,7 @@ def decision_event(day: date, seed: int) -> EventSpec:
     >>> event.ticker, [market.ticker[-3:] for market in event.markets]
     ('KXFEDDECISION-26DEC', ['C26', 'C25', '-H0', 'H25', 'H26'])
     """
-    code = day.strftime("%y%b").upper()
-    ticker = f"{FED.ticker}-{code}"
+    ticker = f"{FED.ticker}-{month_code(day)}"
     answer = day_start(day) + 19 * HOUR
     opens = day_start(day - timedelta(days=130)) + 15 * HOUR
     first = float(generator(seed, ticker, "first").normal(-0.35, 0.5))
@@ -175,7 +175,7 @@ def decision_event(day: date, seed: int) -> EventSpec:
         (ticker,), opens, answer, first, 0.75, (-1.5, -0.5, 0.5, 1.5),
         _releases(opens, answer), 0.55, 4, tuple(label for _, _, label in _OUTCOMES),
     )  # fmt: skip
-    spoken = f"{day:%b} {day.year}"
+    spoken = spoken_month(day)
     event = EventSpec(
         ticker, FED, f"Fed decision in {spoken}?", spoken, process, seed,
         mutually_exclusive=True, strike_date=answer,
@@ -183,11 +183,18 @@ def decision_event(day: date, seed: int) -> EventSpec:
     for column, (suffix, label, short) in enumerate(_OUTCOMES):
         event.markets.append(
             _slow_market(
-                event, f"{ticker}-{suffix}", column, f"Will the outcome be: {label} in {spoken}?", label,
-                _DECISION_FLOW, process, {"Decision": short},
-                f"Simulated. If the decision of {day:%B} {day.day}, {day.year} is: {label}, the market resolves to Yes.",
+                event,
+                process,
+                ticker=f"{ticker}-{suffix}",
+                column=column,
+                title=f"Will the outcome be: {label} in {spoken}?",
+                label=label,
+                flow=_DECISION_FLOW,
+                strike_type="custom",
+                strike={"Decision": short},
+                rule=f"Simulated. If the decision of {spoken_day(day)} is: {label}, it resolves to Yes.",
             )
-        )  # fmt: skip
+        )
     return event
 
 
@@ -207,27 +214,33 @@ def election_event(year: int, seed: int) -> EventSpec:
     )  # fmt: skip
     event.markets.append(
         _slow_market(
-            event, f"{ticker}-ALDER", 1, f"Will Alder win the {year} election for mayor of Port Vela?",
-            "Alder", _VOTE_FLOW, process, {"Candidate": "Alder"},
-            f"Simulated. If Alder is elected mayor of Port Vela in {year}, the market resolves to Yes.",
-            structured=True,
+            event,
+            process,
+            ticker=f"{ticker}-ALDER",
+            column=1,
+            title=f"Will Alder win the {year} election for mayor of Port Vela?",
+            label="Alder",
+            flow=_VOTE_FLOW,
+            strike_type="structured",
+            strike={"Candidate": "Alder"},
+            rule=f"Simulated. If Alder is elected mayor of Port Vela in {year}, it resolves to Yes.",
         )
-    )  # fmt: skip
+    )
     return event
 
 
 def _slow_market(
     event: EventSpec,
+    process: NewsProcess,
+    *,
     ticker: str,
     column: int,
     title: str,
     label: str,
     flow: Flow,
-    process: NewsProcess,
+    strike_type: str,
     strike: dict[str, str],
     rule: str,
-    *,
-    structured: bool = False,
 ) -> MarketSpec:
     jitter = generator(event.seed, event.ticker, "clerk").integers(0, SECOND, 2)
     determined = process.ends + 7 * MINUTE + int(jitter[0])
@@ -249,9 +262,9 @@ def _slow_market(
         rules_primary=rule,
         rules_secondary="",
         timer=1800,
-        strike_type="structured" if structured else "custom",
+        strike_type=strike_type,
         custom_strike=strike,
-        participant="candidate" if structured else "",
+        participant="candidate" if strike_type == "structured" else "",
         early_close_condition="This market closes early if the outcome is known before.",
         occurrence=process.ends,
     )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_research.money import PRICE_SCALE
 from kalshi_research.sandbox.instants import DAY, HOUR, MINUTE, SECOND, day_start
 from kalshi_research.sandbox.seeding import generator
 from kalshi_research.sandbox.world.beliefs import interval_beliefs, random_walk, remaining_variance
+from kalshi_research.sandbox.world.calendar_words import day_code, spoken_day
 from kalshi_research.sandbox.world.specs import (
     LINEAR_CENT,
     BeliefPath,
@@ -23,6 +23,11 @@ from kalshi_research.sandbox.world.specs import (
     MarketSpec,
     SeriesSpec,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 __all__ = ["CITIES", "City", "TemperatureProcess", "temperature_event"]
 
@@ -168,10 +173,9 @@ def temperature_event(city: City, day: date, seed: int) -> EventSpec:
     ('KXHIGHNY-26NOV21', 6, 10000)
     """
     process = TemperatureProcess(city, day)
-    code = day.strftime("%y%b%d").upper()
-    spoken = f"{day:%b} {day.day}, {day.year}"
+    spoken = spoken_day(day)
     event = EventSpec(
-        f"{city.series.ticker}-{code}",
+        f"{city.series.ticker}-{day_code(day)}",
         city.series,
         f"Highest temperature in {city.name} on {spoken}?",
         f"On {spoken}",
@@ -207,14 +211,14 @@ def temperature_event(city: City, day: date, seed: int) -> EventSpec:
                     f"Simulated. If the highest temperature at {city.station} on {spoken} is {words}, "
                     "the market resolves to Yes."
                 ),
-                rules_secondary="The value is the last point of a simulated forecast, rounded to a whole degree.",
+                rules_secondary="The value is the end of a simulated forecast, rounded to a whole degree.",
                 timer=3600,
                 strike_type=kind,
                 floor_strike=floor,
                 cap_strike=cap,
                 subtitle=label,
                 early_close_condition=(
-                    f"Trading ends at 11:59 PM local standard time on {spoken}, whatever is reported before."
+                    f"Trading ends at 11:59 PM local standard time on {spoken} in any case."
                 ),
                 occurrence=process.midnight + 9 * HOUR,
             )

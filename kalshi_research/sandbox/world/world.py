@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from kalshi_research.sandbox.instants import DAY
 from kalshi_research.sandbox.world.catalogue import build_catalogue
 from kalshi_research.sandbox.world.depth import Levels, resting_book
 from kalshi_research.sandbox.world.flow import simulate
-from kalshi_research.sandbox.world.history import MarketHistory
-from kalshi_research.sandbox.world.specs import EventSpec, MarketSpec, SeriesSpec
+
+if TYPE_CHECKING:
+    from kalshi_research.sandbox.world.history import MarketHistory
+    from kalshi_research.sandbox.world.specs import EventSpec, MarketSpec, SeriesSpec
 
 __all__ = ["MarketState", "Tick", "World"]
 
@@ -49,7 +51,7 @@ class Tick(NamedTuple):
     trade_id: str
     ticker: str
     price: int
-    count: int
+    quantity: int
     taker_yes: bool
     block: bool
 
