@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from kalshi_research import __version__
 from kalshi_research.errors import ConfigError, KalshiError
-
-if TYPE_CHECKING:
-    from kalshi_research.credentials import PrivateKey
 
 __all__ = ["main"]
 
@@ -94,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sandbox = commands.add_parser("sandbox", help="run a simulated exchange until Ctrl-C")
     sandbox.add_argument("--seed", type=int, default=0, help="which world; the same seed gives the same")
+    sandbox.add_argument("--port", type=int, default=0, help="default: any free one")
     return parser
 
 
@@ -124,24 +119,18 @@ def _lab(folder: Path, options: Sequence[str]) -> int:
 
 
 def _sandbox(options: argparse.Namespace) -> int:
-    from kalshi_research.environments import SANDBOX_URL_VARIABLE, WEBSOCKET_PATH, start_sandbox
+    from kalshi_research.environments import SANDBOX_URL_VARIABLE, start_sandbox
 
     stop = threading.Event()
     _stop_at_signals(stop)
-    with (
-        start_sandbox(seed=options.seed) as sandbox,
-        tempfile.TemporaryDirectory(prefix="kalshi-sandbox-") as folder,
-    ):
-        key_id, key = sandbox.credentials(0)
-        key_file = Path(folder) / "key.pem"
-        _write_key(key_file, key)
-        root = sandbox.url.removesuffix("/trade-api/v2")
+    with start_sandbox(seed=options.seed, port=options.port) as sandbox:
+        key_id, _ = sandbox.credentials(0)
         print("A simulated exchange: nothing here is real. Ctrl-C stops it.")
         print(f"REST       {sandbox.url}")
-        print(f"WebSocket  {root.replace('http', 'ws', 1)}{WEBSOCKET_PATH}")
+        print(f"WebSocket  {sandbox.ws_url}")
         print(f"Key id     {key_id}")
-        print(f"Key file   {key_file}  (removed at the end)")
-        print(f"Use it     export {SANDBOX_URL_VARIABLE}={root}", flush=True)
+        print(f"Key file   {sandbox.key_file(0)}")
+        print(f"Use it     export {SANDBOX_URL_VARIABLE}=http://127.0.0.1:{sandbox.port}", flush=True)
         while not stop.wait(1):
             pass
     print("Stopped.")
@@ -154,12 +143,3 @@ def _stop_at_signals(stop: threading.Event) -> None:
 
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, handler)
-
-
-def _write_key(path: Path, key: PrivateKey) -> None:
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -158,7 +159,7 @@ def test_the_sandbox_command_runs_an_exchange_until_it_is_stopped(tmp_path: Path
         assert said["REST"].startswith("http://127.0.0.1:")
         assert said["WebSocket"].startswith("ws://127.0.0.1:")
         assert said["Key id"]
-        key_file = Path(said["Key file"].partition("  ")[0])
+        key_file = Path(said["Key file"])
         assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
         load_pem_private_key(key_file.read_bytes(), None)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -169,6 +170,20 @@ def test_the_sandbox_command_runs_an_exchange_until_it_is_stopped(tmp_path: Path
         assert (process.returncode, err) == (0, "")
         assert out == "Stopped.\n"
         assert not key_file.exists()
+
+
+def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        handlers = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            assert main(["sandbox", "--port", str(port)]) == 2
+        finally:
+            for name, handler in handlers.items():
+                signal.signal(name, handler)
+    assert str(port) in capsys.readouterr().err
 
 
 def test_lab_passes_its_options_on(tmp_path: Path) -> None:

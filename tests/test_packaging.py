@@ -81,19 +81,23 @@ def test_every_dependency_has_a_floor_that_the_constraints_meet() -> None:
         assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, text
 
 
+def requirements(name: str, extras: frozenset[str]) -> Iterator[Requirement]:
+    if name == PROJECT["name"]:
+        texts = [*PROJECT["dependencies"], *(text for extra in extras for text in EXTRAS[extra])]
+    else:
+        texts = distribution(name).requires or []
+    for requirement in map(Requirement, texts):
+        if requirement.marker is None or any(
+            requirement.marker.evaluate({"extra": extra}) for extra in extras or {""}
+        ):
+            yield requirement
+
+
 def needed(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[str]]]) -> Iterator[str]:
     """Everything that an installation brings along."""
-    if (name, extras) in seen:
-        return
-    seen.add((name, extras))
-    for text in distribution(name).requires or []:
-        requirement = Requirement(text)
-        wanted = (
-            (requirement.marker.evaluate({"extra": e}) for e in extras or {""})
-            if requirement.marker
-            else [True]
-        )
-        if any(wanted):
+    if (name, extras) not in seen:
+        seen.add((name, extras))
+        for requirement in requirements(name, extras):
             plain = canonicalize_name(requirement.name)
             yield plain
             yield from needed(plain, frozenset(requirement.extras), seen)
