@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import _thread
+import signal
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -189,7 +190,7 @@ class TestNothingIsLost:
     def test_an_interrupt_keeps_what_has_arrived(self, client, exchange):
         def fault(path: str, number: int) -> Answer | None:
             if number == 3:
-                _thread.interrupt_main()
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
                 return Answer(silent=True)
             return None
 
