@@ -137,7 +137,7 @@ def test_published_table_is_the_one_of_the_document(shared: Path) -> None:
     reader = shutil.which("pdftotext")
     if reader is None:
         pytest.skip("pdftotext (poppler-utils) is not installed")
-    text = subprocess.run(  # noqa: S603
+    text = subprocess.run(
         [reader, "-layout", shared / "real/fills/kalshi-fee-schedule-20260707.pdf", "-"],
         check=True,
         capture_output=True,
@@ -377,5 +377,5 @@ def test_importing_the_rule_is_cheap() -> None:
     code = (
         "import sys, kalshi_research.fees; print([m for m in ('pandas', 'numpy') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
