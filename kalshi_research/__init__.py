@@ -63,7 +63,13 @@ if TYPE_CHECKING:
         get_trades,
         search_markets,
     )
-    from kalshi_research.plotting import plot_candlesticks, plot_depth, plot_ladder, plot_price
+    from kalshi_research.plotting import (
+        drawn,
+        plot_candlesticks,
+        plot_depth,
+        plot_ladder,
+        plot_price,
+    )
     from kalshi_research.provenance import source_line
 
 __version__ = "0.1.0"
@@ -113,7 +119,7 @@ _HOME = {
         "get_trades",
         "search_markets",
     ),
-    "plotting": ("plot_candlesticks", "plot_depth", "plot_ladder", "plot_price"),
+    "plotting": ("drawn", "plot_candlesticks", "plot_depth", "plot_ladder", "plot_price"),
     "provenance": ("source_line",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -126,6 +132,7 @@ __all__ = [
     "cumulative",
     "depth_curve",
     "depth_within",
+    "drawn",
     "errors",
     "fill_cost",
     "get_candlesticks",

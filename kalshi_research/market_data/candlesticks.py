@@ -116,7 +116,7 @@ def get_candlesticks(
     --------
     >>> import kalshi_research as kr
     >>> client = kr.connect("sandbox")
-    >>> candles = kr.get_candlesticks(client, "KXHIGHNY-26NOV20-B50.5", start="2026-11-20")
+    >>> candles = kr.get_candlesticks(client, "KXHIGHNY-26NOV20-B39.5", start="2026-11-20")
     >>> bool((candles["low"].dropna() <= candles["high"].dropna()).all())
     True
     """

@@ -185,7 +185,8 @@ def get_markets(
     >>> import kalshi_research as kr
     >>> client = kr.connect("sandbox")
     >>> markets = kr.get_markets(client, series_ticker="KXHIGHNY", status="open")
-    >>> bool((markets["yes_bid"] < markets["yes_ask"]).all())
+    >>> two_sided = markets.dropna(subset=["yes_bid", "yes_ask"])
+    >>> bool((two_sided["yes_bid"] < two_sided["yes_ask"]).all())
     True
     """
     target, names = _target(tickers, event_ticker, series_ticker)
@@ -249,8 +250,8 @@ def get_market(client: Client, ticker: str) -> pd.DataFrame:
     Examples
     --------
     >>> import kalshi_research as kr
-    >>> kr.get_market(kr.connect("sandbox"), "KXHIGHNY-26NOV20-B50.5").index.tolist()
-    ['KXHIGHNY-26NOV20-B50.5']
+    >>> kr.get_market(kr.connect("sandbox"), "KXHIGHNY-26NOV20-B39.5").index.tolist()
+    ['KXHIGHNY-26NOV20-B39.5']
     """
     name = check_ticker(ticker)
     rows = Collection(client, MARKETS, endpoint="/markets/{ticker}", question={"ticker": name})

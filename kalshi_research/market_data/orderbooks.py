@@ -61,7 +61,7 @@ def get_orderbook(client: Client, ticker: Tickers, *, depth: int = 0) -> pd.Data
     Examples
     --------
     >>> import kalshi_research as kr
-    >>> book = kr.get_orderbook(kr.connect("sandbox"), "KXHIGHNY-26NOV21-B52.5", depth=1)
+    >>> book = kr.get_orderbook(kr.connect("sandbox"), "KXHIGHNY-26NOV21-B46.5", depth=1)
     >>> book["side"].tolist()
     ['bid', 'ask']
     """

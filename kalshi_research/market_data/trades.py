@@ -95,7 +95,7 @@ def get_trades(
     --------
     >>> import kalshi_research as kr
     >>> client = kr.connect("sandbox")
-    >>> trades = kr.get_trades(client, "KXHIGHNY-26NOV20-B50.5", max_rows=3)
+    >>> trades = kr.get_trades(client, "KXHIGHNY-26NOV20-B39.5", max_rows=3)
     >>> trades[["yes_price", "quantity"]].shape
     (3, 2)
     """
