@@ -71,6 +71,7 @@ if TYPE_CHECKING:
         plot_price,
     )
     from kalshi_research.provenance import source_line
+    from kalshi_research.report import write_report
 
 __version__ = "0.1.0"
 
@@ -121,6 +122,7 @@ _HOME = {
     ),
     "plotting": ("drawn", "plot_candlesticks", "plot_depth", "plot_ladder", "plot_price"),
     "provenance": ("source_line",),
+    "report": ("write_report",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -169,6 +171,7 @@ __all__ = [
     "write_events",
     "write_markets",
     "write_orderbooks",
+    "write_report",
     "write_series",
     "write_trades",
 ]

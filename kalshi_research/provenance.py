@@ -118,7 +118,24 @@ def combined(*frames: pd.DataFrame | pd.Series, **more: str | float | bool) -> P
 
 
 def source_line(frame: pd.DataFrame | pd.Series) -> str:
-    """One line for the foot of a figure or report; ``source unknown`` where nothing is known."""
+    """One line for the foot of a figure or report.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame or pandas.Series
+        Of any origin.
+
+    Returns
+    -------
+    str
+        Environment, route, rows and time of fetch; ``source unknown`` where nothing is known.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> source_line(pd.DataFrame())
+    'source unknown'
+    """
     found = _of(frame)
     if found is None:
         return "source unknown"

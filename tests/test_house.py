@@ -346,11 +346,11 @@ def test_no_machine_and_no_registry_is_named() -> None:
         r"/root/|/home/(?!me/|you/)\w+/|/Users/\w+/|/work/\w|/tmp/(?:uvenv|bash)|/opt/pypi|index-url"
     )
     pattern = re.compile("|".join((*hosts, places)))
-    own = os.fspath(Path(__file__).relative_to(ROOT))
+    own = {"tests/test_house.py", "tests/test_notebooks_static.py"}  # they name what they look for
     found = [
         f"{name}: {match.group()}"
         for name, text in texts()
-        if name != own and (match := pattern.search(text))
+        if name not in own and (match := pattern.search(text))
     ]
     assert not found
 

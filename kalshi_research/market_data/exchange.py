@@ -37,6 +37,11 @@ def get_exchange_status(client: Client) -> pd.DataFrame:
                                                               `exchange_estimated_resume_time` [UTC]
         ===============================  ===================  ==========================================
 
+    Raises
+    ------
+    KalshiError
+        If the exchange cannot be reached, refuses, or answers what cannot be read.
+
     Examples
     --------
     >>> import kalshi_research as kr
@@ -69,6 +74,11 @@ def get_exchange_schedule(client: Client) -> pd.DataFrame:
         opens       str                  start of trading, HH:MM in New York
         closes      str                  end of trading, HH:MM in New York
         ==========  ===================  ===================================
+
+    Raises
+    ------
+    KalshiError
+        If the exchange cannot be reached, refuses, or answers what cannot be read.
 
     Examples
     --------

@@ -78,10 +78,15 @@ def get_markets(
         All markets of these events, or of these series. Give one of the three at most.
     status : {"unopened", "open", "paused", "closed", "settled"}, optional
         The exchange's filter. (Answers use other words: `active`, `finalized`, ...)
-    min_created_ts, max_created_ts, ... : time, optional
-        Kalshi's windows, lower end inclusive, upper end exclusive. Only one kind at a
-        time: *created* goes with ``unopened``, ``open`` or no status; *close* with
-        ``closed`` or none; *settled* with ``settled`` or none; *updated* with no status.
+    min_created_ts, max_created_ts : time, optional
+        Window of the creation, lower end inclusive, upper end exclusive, as in all windows
+        here. Only one window at a time; this one goes with ``unopened``, ``open`` or no status.
+    min_close_ts, max_close_ts : time, optional
+        Window of the close; goes with ``closed`` or no status.
+    min_settled_ts, max_settled_ts : time, optional
+        Window of the settlement; goes with ``settled`` or no status.
+    min_updated_ts, max_updated_ts : time, optional
+        Window of the last change; goes with no status.
     mve_filter : {"exclude", "only"} or None
         Combo markets (``KXMVE...``) are left out unless asked for; they outnumber all others.
     historical : bool, optional
