@@ -10,7 +10,7 @@ from typing import Any
 
 Row = dict[str, Any]
 
-_START = datetime(2026, 10, 1, 12, tzinfo=UTC)
+_START = datetime(2025, 10, 1, 12, tzinfo=UTC)
 _ADJECTIVES = ("northern", "quiet", "amber", "seventh", "coastal", "level", "open", "late")
 _NOUNS = ("harbour", "index", "valley", "league", "station", "tally", "bridge", "season")
 
@@ -41,7 +41,7 @@ def trade(rng: random.Random, number: int) -> Row:
     yes = rng.random() < 0.55
     return {
         "trade_id": uuid(rng),
-        "ticker": f"KXMADEUP-26OCT01-B{rng.randrange(40)}.5",
+        "ticker": f"KXMADEUP-25OCT01-B{rng.randrange(40)}.5",
         "count_fp": f"{rng.randrange(1, 90_000) / 100:.2f}",
         "yes_price_dollars": price(ticks),
         "no_price_dollars": price(1000 - ticks),
@@ -59,7 +59,7 @@ def market(rng: random.Random, number: int) -> Row:
     """A market with every field that today's exchange sends for a daily ladder."""
     bid = rng.randrange(10, 900)
     ask = bid + rng.randrange(1, 60)
-    event = f"KXMADEUP-26OCT{number // 6:05d}"
+    event = f"KXMADEUP-25OCT{number // 6:05d}"
     opened = _START + timedelta(minutes=number)
     return {
         "ticker": f"{event}-B{number % 6}.5",
@@ -118,7 +118,7 @@ def ladder(rng: random.Random, levels: int) -> list[list[str]]:
 def orderbook(rng: random.Random, number: int, levels: int = 29) -> Row:
     """One entry of the answer for several books."""
     return {
-        "ticker": f"KXMADEUP-26OCT01-T{number}",
+        "ticker": f"KXMADEUP-25OCT01-T{number}",
         "orderbook_fp": {"yes_dollars": ladder(rng, levels), "no_dollars": ladder(rng, levels)},
     }
 

@@ -46,19 +46,26 @@ class WireField:
     """One field of a row.
 
     `form` is None for a field whose value is kept as it came. `loose` takes text and
-    numbers alike. A `strict` field must be there. `watched` tells absent from null.
+    numbers alike. A `strict` field must be there, and may only be null if `nullable`.
+    `watched` tells absent from null.
     """
 
     name: str
     form: Form | None
     loose: bool = False
     strict: bool = False
+    nullable: bool = True
     watched: bool = False
 
     @property
     def is_new(self) -> bool:
         """Whether nobody has heard of it, so that its value is kept as it came."""
         return self.form is None and not self.loose
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether its value is not looked at."""
+        return self.form is None and self.loose
 
     @property
     def can_loosen(self) -> bool:
@@ -69,9 +76,9 @@ class WireField:
         """The field for `msgspec.defstruct`."""
         if self.form is None or self.form == "json":
             return (attribute, msgspec.Raw, None)
-        kind = float | str if self.loose else _TYPES[self.form]
+        kind = float | str if self.loose and self.form in _NUMERIC else _TYPES[self.form]
         if self.strict:
-            return (attribute, kind | None) if self.form in _NUMERIC else (attribute, kind)
+            return (attribute, kind | None) if self.nullable else (attribute, kind)
         if self.watched:
             return (attribute, kind | None | msgspec.UnsetType, ABSENT)
         return (attribute, kind | None, None)
@@ -208,7 +215,7 @@ def _definitions(
         attribute = f"f{number}_"
         rename[attribute] = field.name.removeprefix(prefix)
         definitions.append(field.definition(attribute))
-        if field.form is not None or field.is_new:
+        if not field.is_skipped:
             getters.append((field.name, attrgetter(attribute)))
     return definitions, rename
 
@@ -258,8 +265,10 @@ def fields_of(columns: Sequence[Column], ignored: Mapping[str, str]) -> dict[str
     fields: dict[str, WireField] = {}
     for column in columns:
         for place, name in enumerate(column.wire):
-            strict = column.required and place == 0
-            fields[name] = WireField(name, column.form, strict=strict)
-    for name in ignored:
+            # Where another name may stand in, absence must be noticed.
+            strict = place == 0 and (column.required or (column.need == "promised" and bool(column.old)))
+            nullable = not column.required or column.form in _NUMERIC
+            fields[name] = WireField(name, column.form, strict=strict, nullable=nullable)
+    for name in ignored.keys() - fields.keys():
         fields[name] = WireField(name, None, loose=True)
     return fields

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kalshi_research.schemas.wire import Decoder, empty_frame
+from kalshi_research.schemas.frames import empty_frame
+from kalshi_research.schemas.wire import Decoder
 
 if TYPE_CHECKING:
     import pandas as pd

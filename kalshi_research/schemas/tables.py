@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 
 from kalshi_research.errors import FrameError, printable
+from kalshi_research.schemas.frames import to_frame
 from kalshi_research.schemas.values import UnreadableError, read
-from kalshi_research.schemas.wire import to_frame
 
 if TYPE_CHECKING:
     from kalshi_research.schemas.columns import Column
@@ -84,7 +84,8 @@ def numbered(table: pa.Table, schema: Schema) -> pa.Table:
     In a CSV file ``45`` and ``"0.4500"`` look alike, so there the name alone decides.
     """
     for column in schema.columns:
-        for name in set(column.old).intersection(table.column_names):
+        numeric = column.old if column.form in ("dollars", "count") else ()
+        for name in set(numeric).intersection(table.column_names):
             try:
                 array = read("number", table[name].combine_chunks())
             except UnreadableError as error:

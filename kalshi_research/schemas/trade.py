@@ -27,7 +27,8 @@ TRADES = Schema(
             "taker_side",
             "text",
             "the leg the taker bought: yes or no",
-            ("taker_outcome_side", "taker_side"),
+            ("taker_outcome_side",),
+            ("taker_side",),
             need="promised",
             known=("yes", "no"),
         ),
@@ -35,7 +36,10 @@ TRADES = Schema(
             "is_block_trade", "flag", "negotiated off the book", ("is_block_trade",), need="promised"
         ),
     ),
-    ignored={"taker_book_side": "says the same as taker_outcome_side: bid is yes, ask is no"},
+    ignored={
+        "taker_book_side": "says the same as taker_outcome_side: bid is yes, ask is no",
+        "taker_side": "deprecated; read only where taker_outcome_side is missing",
+    },
     ignored_old={
         "price": "repeats the price of the leg the taker bought",
         "price_dollars": "repeats the price of the leg the taker bought",

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,7 +36,8 @@ ARROW_TYPES: dict[Form, pa.DataType] = {
 _CAST_ERRORS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError)
 
 # The server's zero time, 0001-01-01T00:00:00Z, means "none".
-_ZERO_TIME = pa.scalar(-62_135_596_800_000_000, pa.int64()).cast(TIME)
+_ZERO_MICROSECONDS = -62_135_596_800_000_000
+_ZERO_TIME = pa.scalar(_ZERO_MICROSECONDS, pa.int64()).cast(TIME)
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 
@@ -146,12 +148,18 @@ def _decimals(values: Values, scale: int) -> pa.Array:
             pass
         else:
             if scale == 1 or _is_text(array):
-                if _all_hold(pc.is_finite(numbers)):
+                if _all_finite(numbers):
                     return numbers
             elif _all_hold(pc.equal(numbers, pc.floor(numbers))):
                 return pc.divide(numbers, float(scale))
         values = array.to_pylist()
     return pa.array([_decimal(value, row, scale) for row, value in enumerate(values)], pa.float64())
+
+
+def _all_finite(numbers: pa.Array) -> bool:
+    if numbers.null_count:
+        return _all_hold(pc.is_finite(numbers))
+    return bool(np.isfinite(numbers.to_numpy()).all())
 
 
 def _all_hold(answers: pa.Array) -> bool:
@@ -184,10 +192,15 @@ def _times(values: Values) -> pa.Array:
     else:
         plain = values if array is None else array.to_pylist()
         times = pa.array([_time(value, row) for row, value in enumerate(plain)], TIME)
-    earliest = pc.min(times)
-    if earliest.is_valid and earliest.as_py() <= _ZERO_TIME.as_py():
+    if times.null_count < len(times) and _microseconds(times).min() <= _ZERO_MICROSECONDS:
         times = pc.if_else(pc.less_equal(times, _ZERO_TIME), pa.scalar(None, TIME), times)
     return times
+
+
+def _microseconds(times: pa.Array) -> Any:
+    """Since 1970, as a numpy array; a missing time is later than any other."""
+    numbers = times.view(pa.int64())
+    return (pc.fill_null(numbers, 1 << 62) if numbers.null_count else numbers).to_numpy()
 
 
 def _time(value: object, row: int) -> int | None:

@@ -8,23 +8,14 @@ It returns exactly what the ``get_`` function of the same name returns.
 
 from __future__ import annotations
 
-import gzip
-import io
-import json
-import zlib
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from os import PathLike, fspath
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pandas as pd
-import pyarrow as pa
-from pyarrow import csv
 
-from kalshi_research.errors import ArchiveError, DecodeError, FrameError, InputError, printable
-from kalshi_research.parts import read_part, write_part
+from kalshi_research.errors import FrameError, InputError, printable
+from kalshi_research.files.sources import Source, content, is_untyped
+from kalshi_research.files.stored import is_stored, read_frame, restored, write_frame
 from kalshi_research.provenance import KEY, provenance
 from kalshi_research.schemas import (
     CANDLESTICKS,
@@ -37,7 +28,10 @@ from kalshi_research.schemas import (
     Schema,
 )
 from kalshi_research.schemas.recorded import book_answers, has_more, pages
-from kalshi_research.schemas.tables import as_table, check, is_own, numbered, own_frame
+from kalshi_research.schemas.tables import is_own, numbered, own_frame
+
+if TYPE_CHECKING:
+    from os import PathLike
 
 __all__ = [
     "Source",
@@ -57,15 +51,6 @@ __all__ = [
     "write_series",
     "write_trades",
 ]
-
-Source: TypeAlias = (
-    "str | bytes | PathLike[str] | Mapping[str, Any] | Sequence[Any] | pd.DataFrame | pa.Table"
-)
-"""A recorded answer, a table, or where one of them is. Text that begins with ``{`` or ``[`` is JSON."""
-
-_META = b"kalshi_research"
-_LARGEST = 1 << 31
-"""More bytes than this, unpacked, are no recorded answer."""
 
 
 def read_trades(source: Source) -> pd.DataFrame:
@@ -293,77 +278,8 @@ def write_orderbooks(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
     write_frame(path, frame, ORDERBOOKS)
 
 
-def write_frame(path: str | PathLike[str], frame: pd.DataFrame, schema: Kind) -> None:
-    """Write a frame of the kind `schema` as Parquet."""
-    check(frame, schema)
-    labels = {
-        column.name: [str(name) for name in frame[column.name].cat.categories]
-        for column in schema.columns
-        if column.form == "label"
-    }
-    meta = {
-        "kind": schema.kind,
-        "version": schema.version,
-        "attrs": _plain(frame.attrs),
-        "labels": labels,
-    }
-    bare = frame.copy(deep=False)
-    bare.attrs = {}
-    try:
-        table = pa.Table.from_pandas(bare)
-    except (pa.ArrowException, ValueError, TypeError) as error:
-        raise FrameError(f"this frame cannot be written: {printable(error, 160)}") from None
-    metadata = {**(table.schema.metadata or {}), _META: json.dumps(meta).encode()}
-    write_part(Path(fspath(path)), table.replace_schema_metadata(metadata))
-
-
-def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Those attrs that JSON can hold."""
-    kept: dict[str, Any] = {}
-    for key, value in attrs.items():
-        try:
-            same = json.loads(json.dumps(value)) == value
-        except (TypeError, ValueError):
-            continue
-        if same and isinstance(key, str):
-            kept[key] = value
-    return kept
-
-
-def read_frame(path: str | PathLike[str], schema: Kind) -> pd.DataFrame:
-    """Read a frame that `write_frame` wrote.
-
-    Raises
-    ------
-    ArchiveError
-        If the file is missing, damaged, or of another kind or version.
-    """
-    table = read_part(Path(fspath(path)))
-    if _META not in (table.schema.metadata or {}):
-        raise ArchiveError(f"{printable(path)} was not written by this package")
-    return _restored(table, schema, str(path))
-
-
-def _restored(table: pa.Table, schema: Kind, name: str) -> pd.DataFrame:
-    try:
-        meta = json.loads(table.schema.metadata[_META])
-        kind, version = str(meta["kind"]), int(meta["version"])
-        attrs, labels = dict(meta["attrs"]), dict(meta["labels"])
-    except (ValueError, KeyError, TypeError):
-        raise ArchiveError(f"{printable(name)} has damaged metadata") from None
-    if (kind, version) != (schema.kind, schema.version):
-        raise ArchiveError(
-            f"{printable(name)} holds {printable(kind, 40)}/{version}, but {schema.tag} was asked for"
-        )
-    if not is_own(table.column_names, schema):
-        raise ArchiveError(f"{printable(name)} lacks columns of {schema.tag}: it is damaged")
-    frame = own_frame(table.replace_schema_metadata(), schema, labels)
-    frame.attrs = attrs
-    return frame
-
-
 def _read(source: Source, schema: Schema, **context: Any) -> pd.DataFrame:
-    found, name = _content(source)
+    found, name = content(source)
     if isinstance(found, bytes):
         decoder = schema.decoder(**context)
         n_pages, complete = 0, True
@@ -372,12 +288,12 @@ def _read(source: Source, schema: Schema, **context: Any) -> pd.DataFrame:
             n_pages += 1
             complete = not has_more(page)
         return decoder.frame(_provenance(name, schema, decoder.rows, n_pages, complete=complete))
-    if _META in (found.schema.metadata or {}):
-        return _restored(found, schema, name)
+    if is_stored(found):
+        return restored(found, schema, name)
     if is_own(found.column_names, schema):
         return _with_provenance(own_frame(found, schema), source, name, schema)
     decoder = schema.decoder(**context)
-    decoder.add_table(found if not _is_untyped(found) else numbered(found, schema))
+    decoder.add_table(found if not is_untyped(found) else numbered(found, schema))
     frame = decoder.frame(_provenance(name, schema, decoder.rows, 1))
     if decoder.left_out:
         frame.attrs[KEY]["left_out"] = ", ".join(decoder.left_out)
@@ -385,7 +301,7 @@ def _read(source: Source, schema: Schema, **context: Any) -> pd.DataFrame:
 
 
 def _read_books(source: Source, ticker: str | None) -> pd.DataFrame:
-    found, name = _content(source)
+    found, name = content(source)
     if isinstance(found, bytes):
         decoder = ORDERBOOKS.decoder()
         n_pages = 0
@@ -393,8 +309,8 @@ def _read_books(source: Source, ticker: str | None) -> pd.DataFrame:
             decoder.add(answer, ticker=ticker or own_name or "unknown")
             n_pages += 1
         return decoder.frame(_provenance(name, ORDERBOOKS, decoder.rows, n_pages))
-    if _META in (found.schema.metadata or {}):
-        return _restored(found, ORDERBOOKS, name)
+    if is_stored(found):
+        return restored(found, ORDERBOOKS, name)
     if not is_own(found.column_names, ORDERBOOKS):
         raise FrameError(
             f"{printable(name)} is no table of order books: it needs the columns "
@@ -425,76 +341,3 @@ def _provenance(
             schema=schema.tag,
         )
     )
-
-
-def _content(source: Source) -> tuple[bytes | pa.Table, str]:
-    """What a source holds, JSON text or a table, and a name for it."""
-    if isinstance(source, pd.DataFrame):
-        return as_table(source), "DataFrame"
-    if isinstance(source, pa.Table):
-        return source, "Table"
-    if isinstance(source, str) and source.lstrip()[:1] in ("{", "["):
-        return _utf8(source), "JSON text"
-    if isinstance(source, bytes):
-        return source, "JSON text"
-    if isinstance(source, str | PathLike):
-        return _file_content(Path(fspath(source))), str(source)
-    if isinstance(source, Mapping | Sequence):
-        try:
-            return msgspec.json.encode(source), type(source).__name__
-        except (TypeError, ValueError, msgspec.MsgspecError, RecursionError) as error:
-            raise DecodeError(f"this is no recorded answer: {printable(error, 120)}") from None
-    raise InputError(
-        f"cannot read from {type(source).__name__}: give a path, JSON text, a dict, a list of pages "
-        "or a DataFrame"
-    )
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise DecodeError("the JSON text holds half a character (a lone surrogate)") from None
-
-
-def _file_content(path: Path) -> bytes | pa.Table:
-    """The content of a file, told by its first bytes rather than by its name."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-            if start == b"PAR1":
-                return read_part(path)
-            body = start + file.read()
-        if start[:2] == b"\x1f\x8b":
-            with gzip.open(io.BytesIO(body)) as packed:
-                body = packed.read(_LARGEST)
-    except FileNotFoundError:
-        raise ArchiveError(f"there is no file {printable(path)}") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise ArchiveError(f"cannot read {printable(path)}: {printable(error, 120)}") from error
-    if not body.strip():
-        raise ArchiveError(f"{printable(path)} is empty")
-    if body.lstrip()[:1] in (b"{", b"["):
-        return body
-    return _csv_table(body, path)
-
-
-def _csv_table(body: bytes, path: Path) -> pa.Table:
-    """A CSV file with every cell as text: what a column is, its name decides."""
-    try:
-        header = csv.open_csv(pa.BufferReader(body)).schema.names
-        return csv.read_csv(
-            pa.BufferReader(body),
-            parse_options=csv.ParseOptions(newlines_in_values=True),
-            convert_options=csv.ConvertOptions(
-                column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=True
-            ),
-        )
-    except (pa.ArrowException, ValueError) as error:
-        raise ArchiveError(
-            f"{printable(path)} is neither Parquet nor JSON nor CSV: {printable(error, 120)}"
-        ) from None
-
-
-def _is_untyped(table: pa.Table) -> bool:
-    return all(kind == pa.string() for kind in table.schema.types)
