@@ -254,27 +254,134 @@ def write_trades(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
 
 
 def write_markets(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
-    """Write markets as Parquet; see `write_trades`."""
+    """Write markets as Parquet, from which `read_markets` restores the frame.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Of `get_markets` or `read_markets`; further columns are kept.
+    path : path
+        Replaced whole, or left as it is.
+
+    Raises
+    ------
+    FrameError, ArchiveError
+        As for `write_trades`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_markets(read_markets({"markets": []}), f"{folder}/markets.parquet")
+    ...     len(read_markets(f"{folder}/markets.parquet"))
+    0
+    """
     write_frame(path, frame, MARKETS)
 
 
 def write_events(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
-    """Write events as Parquet; see `write_trades`."""
+    """Write events as Parquet, from which `read_events` restores the frame.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Of `get_events` or `read_events`; further columns are kept.
+    path : path
+        Replaced whole, or left as it is.
+
+    Raises
+    ------
+    FrameError, ArchiveError
+        As for `write_trades`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_events(read_events({"events": []}), f"{folder}/events.parquet")
+    ...     len(read_events(f"{folder}/events.parquet"))
+    0
+    """
     write_frame(path, frame, EVENTS)
 
 
 def write_series(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
-    """Write series as Parquet; see `write_trades`."""
+    """Write series as Parquet, from which `read_series` restores the frame.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Of `get_series` or `read_series`; further columns are kept.
+    path : path
+        Replaced whole, or left as it is.
+
+    Raises
+    ------
+    FrameError, ArchiveError
+        As for `write_trades`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_series(read_series({"series": []}), f"{folder}/series.parquet")
+    ...     len(read_series(f"{folder}/series.parquet"))
+    0
+    """
     write_frame(path, frame, SERIES)
 
 
 def write_candlesticks(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
-    """Write candlesticks as Parquet; see `write_trades`."""
+    """Write candlesticks as Parquet, from which `read_candlesticks` restores the frame.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Of `get_candlesticks` or `read_candlesticks`; further columns are kept.
+    path : path
+        Replaced whole, or left as it is.
+
+    Raises
+    ------
+    FrameError, ArchiveError
+        As for `write_trades`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> empty = read_candlesticks({"candlesticks": []}, ticker="T", period_interval=60)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_candlesticks(empty, f"{folder}/candlesticks.parquet")
+    ...     len(read_candlesticks(f"{folder}/candlesticks.parquet"))
+    0
+    """
     write_frame(path, frame, CANDLESTICKS)
 
 
 def write_orderbooks(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
-    """Write one order book or several as Parquet; see `write_trades`. Empty books keep their names."""
+    """Write one order book or several as Parquet. Empty books keep their names.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Of `get_orderbook`, `get_orderbooks` or their `read_` forms; further columns are kept.
+    path : path
+        Replaced whole, or left as it is.
+
+    Raises
+    ------
+    FrameError, ArchiveError
+        As for `write_trades`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> book = read_orderbook({"orderbook": {"yes": [[42, 13]], "no": None}}, ticker="T")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_orderbooks(book, f"{folder}/book.parquet")
+    ...     read_orderbooks(f"{folder}/book.parquet")["price"].tolist()
+    [0.42]
+    """
     write_frame(path, frame, ORDERBOOKS)
 
 
