@@ -203,8 +203,8 @@ def _sides(scene: _Scene, arrivals: Ints, low: Ints, high: Ints) -> tuple[Flags,
 def _walk(scene: _Scene, takers: _Takers) -> tuple[Tape, Parents, _QuoteRows]:
     """Let each taker walk the book it finds; also the touch that is left behind."""
     rows, top, touch = np.arange(takers.times.size), scene.ladder.size - 1, scene.spec.flow.touch
-    way = np.where(takers.buys, 1, -1)
-    places: Ints = takers.start[:, None] + way[:, None] * np.arange(_DEEPEST)
+    way: Ints = np.where(takers.buys, 1, -1).astype(np.int64)
+    places: Ints = takers.start[:, None] + way[:, None] * np.arange(_DEEPEST, dtype=np.int64)
     depth = scene.sizes(touch * 1.4, (rows.size, _DEEPEST), 0.8)
     found = np.where(takers.buys, takers.touch[:, 1], takers.touch[:, 0])
     depth[:, 0] = np.where(takers.block, takers.size, found)

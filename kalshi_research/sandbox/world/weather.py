@@ -211,7 +211,7 @@ def temperature_event(city: City, day: date, seed: int) -> EventSpec:
                     f"Simulated. If the highest temperature at {city.station} on {spoken} is {words}, "
                     "the market resolves to Yes."
                 ),
-                rules_secondary="The value is the end of a simulated forecast, rounded to a whole degree.",
+                rules_secondary="A simulated forecast decides: its end, rounded to a whole degree.",
                 timer=3600,
                 strike_type=kind,
                 floor_strike=floor,
