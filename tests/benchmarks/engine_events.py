@@ -116,9 +116,7 @@ def main() -> None:
     arguments = parser.parse_args()
     drawn = requests(arguments.requests, arguments.seed)
     mix = Counter(request[0] for request in drawn)
-    print(
-        f"Python {platform.python_version()}, {ACCOUNTS} accounts, {MARKETS} markets, seed {arguments.seed}"
-    )
+    print(f"Python {platform.python_version()}, {ACCOUNTS} accounts, {MARKETS} markets")
     print("mix: " + ", ".join(f"{name} {n / len(drawn):.1%}" for name, n in mix.most_common()))
     if arguments.profile:
         with cProfile.Profile() as profile:
@@ -127,7 +125,8 @@ def main() -> None:
         return
     for _ in range(arguments.repeat):
         seconds, outcome, engine = run(drawn)
-        print(f"{len(drawn) / seconds:>10,.0f} requests/s   ({1e6 * seconds / len(drawn):.2f} µs each)")
+        each = 1e6 * seconds / len(drawn)
+        print(f"{len(drawn) / seconds:>10,.0f} requests/s   ({each:.2f} µs each)")
     trades = sum(len(market.trades) for market in engine.markets.values())
     resting = sum(len(w.resting) for m in engine.members.values() for w in m.wallets.values())
     print(f"trades {trades:,}, orders resting at the end {resting:,}")

@@ -21,6 +21,7 @@ __all__ = [
     "check_means",
     "check_terms",
     "claimed",
+    "dies_by_crossing",
     "find",
     "find_reducible",
     "group_of",
@@ -107,6 +108,13 @@ def group_of(wallet: Wallet, market: Market, group_id: str) -> OrderGroup | None
     if group.triggered:
         raise refuse("EXCEEDED_ORDER_GROUP_RISK_LIMIT")
     return group
+
+
+def dies_by_crossing(venue: Venue, order: Order) -> bool:
+    """Whether an order that crosses is accepted only to be cancelled; refused where that is the way."""
+    if order.post_only and venue.options.post_only_cross == "reject":
+        raise refuse("POST_ONLY_CROSS", "post only cross")
+    return order.post_only
 
 
 def check_means(order: Order, price: int, count: int, *, crossing: bool) -> tuple[int, int]:

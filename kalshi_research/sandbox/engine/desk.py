@@ -12,6 +12,7 @@ from kalshi_research.sandbox.engine.checks import (
     check_means,
     check_terms,
     claimed,
+    dies_by_crossing,
     find,
     find_reducible,
     group_of,
@@ -129,9 +130,7 @@ class OrderDesk:
             position = order.holding.position
             order.remaining = max(0, min(count, -position if order.is_bid else position))
         crossing = crosses(order, price)
-        kills = post_only and crossing
-        if kills and venue.options.post_only_cross == "reject":
-            raise refuse("POST_ONLY_CROSS", "post only cross")
+        kills = crossing and dies_by_crossing(venue, order)
         within_reach, lock = check_means(order, price, order.remaining, crossing=crossing)
         if time_in_force == "fill_or_kill" and within_reach < count:
             raise refuse("FOK_INSUFFICIENT_VOLUME")
