@@ -252,37 +252,39 @@ def _agree(dollars: Pairs, cents: Pairs) -> bool:
 
 
 def _levels(ladders: Sequence[tuple[int, int, Pairs, bool]]) -> _Levels:
-    lengths = [len(pairs) for _, _, pairs, _ in ladders]
+    """The levels of ladders as integers, each ladder turned round: the exchange sends the best last."""
+    lengths = np.array([len(pairs) for _, _, pairs, _ in ladders], dtype=np.int64)
+    ends = np.cumsum(lengths)
+    turned = np.repeat(2 * ends - lengths - 1, lengths) - np.arange(lengths.sum())
+    price, quantity = _whole(ladders, lengths)[:, turned]
+    book = np.repeat(np.array([place for place, *_ in ladders], dtype=np.int64), lengths)
+    is_no = np.repeat(np.array([side for _, side, *_ in ladders], dtype=np.int64), lengths)
+    levels = _Levels(book, is_no, np.where(is_no == 1, MONEY_SCALE - price, price), quantity)
+    return levels if quantity.all() else _Levels(*(array[quantity > 0] for array in levels))
+
+
+def _whole(ladders: Sequence[tuple[int, int, Pairs, bool]], lengths: Ints) -> Ints:
+    """Prices and quantities of all ladders, in millionths."""
     flat = list(chain.from_iterable(chain.from_iterable(pairs for _, _, pairs, _ in ladders)))
     try:
-        numbers = read("count", flat).to_numpy(zero_copy_only=False).reshape(-1, 2)
+        price, quantity = read("count", flat).to_numpy(zero_copy_only=False).reshape(-1, 2).T
     except UnreadableError as error:
         raise DecodeError(
             f"an order book holds {printable(repr(error.value), 60)} where a number belongs"
         ) from None
-    in_cents = np.repeat(np.array([cents for *_, cents in ladders], dtype=bool), lengths)
-    is_text = (
-        np.fromiter((isinstance(value, str) for value in flat[::2]), bool, len(flat) // 2)
-        if in_cents.any()
-        else False
-    )
-    price = np.where(in_cents & ~np.asarray(is_text), numbers[:, 0] / 100, numbers[:, 0])
-    exact = np.column_stack((price, numbers[:, 1])) * MONEY_SCALE
-    if (
-        np.isnan(exact).any()
-        or (exact < 0).any()
-        or (price > 1).any()
-        or (numbers[:, 1] > _LARGEST).any()
-    ):
+    if any(cents for *_, cents in ladders):
+        in_cents = np.repeat(np.array([cents for *_, cents in ladders], dtype=bool), lengths)
+        in_cents &= np.fromiter((not isinstance(value, str) for value in flat[::2]), bool, price.size)
+        price = np.where(in_cents, price / 100, price)
+    exact = np.stack((price, quantity)) * MONEY_SCALE
+    # Not "if any is bad": a missing number compares as False.
+    if not ((exact >= 0).all() and (price <= 1).all() and (quantity <= _LARGEST).all()):
         raise DecodeError("an order book holds an impossible price or quantity; nothing of it is used")
-    whole = np.rint(exact).astype(np.int64)
-    if (np.abs(exact - whole) > 1e-2).any():
+    whole = np.rint(exact)
+    if (np.abs(exact - whole) > 1e-3 + 1e-15 * exact).any():
         raise DecodeError("an order book holds a price or quantity finer than a millionth")
-    filled = whole[:, 1] > 0
-    book = np.repeat(np.array([place for place, *_ in ladders], dtype=np.int64), lengths)
-    is_no = np.repeat(np.array([side for _, side, *_ in ladders], dtype=np.int64), lengths)
-    yes_price = np.where(is_no == 1, MONEY_SCALE - whole[:, 0], whole[:, 0])
-    return _Levels(book[filled], is_no[filled], yes_price[filled], whole[filled, 1])
+    result: Ints = whole.astype(np.int64)
+    return result
 
 
 _NOTHING: Ints = np.empty(0, dtype=np.int64)
@@ -291,9 +293,12 @@ _NONE = _Levels(_NOTHING, _NOTHING, _NOTHING, _NOTHING)
 
 def _arrange(levels: _Levels, tickers: list[str]) -> pd.DataFrame:
     """Order the levels, best first in each side, and count them up."""
-    depth = np.where(levels.is_ask == 1, levels.price, -levels.price)
-    order = np.lexsort((depth, levels.is_ask, levels.book))
-    book, is_ask, price, quantity = (array[order] for array in levels)
+    depth = np.where(levels.is_ask == 1, levels.price, MONEY_SCALE - levels.price)
+    place = (2 * levels.book + levels.is_ask) * (2 * MONEY_SCALE) + depth
+    if (np.diff(place) < 0).any():  # the answers came in another order than asked
+        order = np.argsort(place, kind="stable")
+        levels = _Levels(*(array[order] for array in levels))
+    book, is_ask, price, quantity = levels
     segment = 2 * book + is_ask
     first = np.flatnonzero(np.diff(segment, prepend=-1))
     length = np.diff(first, append=segment.size)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -105,7 +104,11 @@ class Typing:
         """Raise where no field carries a required column; otherwise absent becomes null."""
         if not found and n_rows:
             raise missing_field(column.wire[0], "$")
-        watched = {name: v for name, v in found if isinstance(v, list) and ABSENT in v}
+        watched = {
+            name: values
+            for name, values in found
+            if self._fields[name].watched and isinstance(values, list) and ABSENT in values
+        }
         if not watched:
             return found
         for row in range(n_rows if len(watched) == len(found) else 0):
@@ -154,8 +157,8 @@ class Typing:
             state = "is no longer sent" if array.null_count == n_rows else "is missing or null"
             self._notes[f"{name}:null"] = f"`{name}` {state}"
         if column.form == "dollars" and array.null_count < n_rows:
-            prices = array.to_numpy(zero_copy_only=False)
-            if np.nanmin(prices) < 0 or np.nanmax(prices) > 1:
+            prices = array.drop_null().to_numpy()
+            if prices.min() < 0 or prices.max() > 1:
                 self._notes[f"{name}:range"] = f"`{name}` is outside 0–1 dollar"
         if column.known:
             for value in pc.unique(array).to_pylist():

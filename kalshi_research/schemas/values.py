@@ -39,6 +39,9 @@ _CAST_ERRORS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError)
 _ZERO_MICROSECONDS = -62_135_596_800_000_000
 _ZERO_TIME = pa.scalar(_ZERO_MICROSECONDS, pa.int64()).cast(TIME)
 
+_REMEMBERED = 4096
+"""JSON texts that a memo holds at most."""
+
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 
 Values: TypeAlias = Sequence[Any]
@@ -225,23 +228,23 @@ def _time(value: object, row: int) -> int | None:
 
 
 def _json_texts(values: Values, memo: dict[bytes, str]) -> list[str | None]:
-    return [_json_text(value, row, memo) for row, value in enumerate(values)]
+    return [None if value is None else _json_text(value, row, memo) for row, value in enumerate(values)]
 
 
 def _json_text(value: object, row: int, memo: dict[bytes, str]) -> str | None:
     """Compact JSON text of raw bytes from a page, or of what a table holds in its cell."""
-    if isinstance(value, pa.Scalar):
-        value = value.as_py()
-    if value is None:
-        return None
     if isinstance(value, msgspec.Raw):
         raw = bytes(value)
         text = memo.get(raw)
         if text is None:
             text = _compact(raw, row)
-            if len(memo) < 4096:
+            if len(memo) < _REMEMBERED:
                 memo[raw] = text
         return text or None
+    if isinstance(value, pa.Scalar):
+        value = value.as_py()
+        if value is None:
+            return None
     if not isinstance(value, str):
         return msgspec.json.encode(value).decode()
     if value.strip() in ("", "null"):
