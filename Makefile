@@ -49,7 +49,7 @@ lab: .venv/.installed-dev
 	$(PY) -m kalshi_research lab $(NOTEBOOKS)
 
 docs: .venv/.installed-dev
-	$(PY) docs/reference.py site
+	$(PY) .ci/reference.py site
 
 notebooks: .venv/.installed-dev
 	$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS)/*.ipynb

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         spread,
     )
     from kalshi_research.client import Client, connect
+    from kalshi_research.datasets import dataset_names, load_dataset
     from kalshi_research.environments import start_sandbox
     from kalshi_research.errors import KalshiError
     from kalshi_research.files import (
@@ -89,6 +90,7 @@ _HOME = {
         "spread",
     ),
     "client": ("Client", "connect"),
+    "datasets": ("dataset_names", "load_dataset"),
     "environments": ("start_sandbox",),
     "errors": ("KalshiError",),
     "files": (
@@ -132,6 +134,7 @@ __all__ = [
     "book_notional",
     "connect",
     "cumulative",
+    "dataset_names",
     "depth_curve",
     "depth_within",
     "drawn",
@@ -149,6 +152,7 @@ __all__ = [
     "get_series",
     "get_trades",
     "imbalance",
+    "load_dataset",
     "microprice",
     "no_view",
     "plot_candlesticks",

@@ -82,6 +82,11 @@ class Sandbox:
         Favourite-longshot bias planted in the quotes: the log-odds of the true
         probability are shrunk by this share.
 
+    Attributes
+    ----------
+    identity : str
+        Names the world: two sandboxes of one identity answer alike.
+
     Examples
     --------
     >>> with Sandbox(seed=1) as sandbox:
@@ -106,6 +111,7 @@ class Sandbox:
         _check(now, host, users=users, days=days, crypto_hours=crypto_hours, bias=bias)
         self.seed = seed
         self.now = now
+        self.identity = f"world 1 {seed} {now.isoformat()} {days} {cutoff_days} {crypto_hours} {bias}"
         self._port = port
         self._private: dict[tuple[int, str], tuple[str, PrivateKey]] = {}
         self._key_files: list[Path] = []

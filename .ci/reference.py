@@ -1,4 +1,4 @@
-"""Build the API reference: ``python docs/reference.py FOLDER``.
+"""Build the API reference: ``python .ci/reference.py FOLDER``.
 
 pdoc renders the docstrings of the public names. It does not know the tables in which
 they describe columns, so those are taken out before and put back as HTML.

@@ -1,0 +1,78 @@
+"""Small data sets that come with the package, made by the simulated exchange.
+
+Everything here is SIMULATED: it has the form of real answers, and no number in it is real.
+``datasets/README.md`` says how each set was made; the same command makes the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kalshi_research.errors import ArchiveError, InputError, printable
+from kalshi_research.files import read_frame
+from kalshi_research.schemas import SCHEMAS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["dataset_names", "load_dataset"]
+
+
+def dataset_names() -> list[str]:
+    """The names that `load_dataset` knows.
+
+    Examples
+    --------
+    >>> dataset_names()  # doctest: +ELLIPSIS
+    ['sample_orderbook', ...]
+    """
+    return sorted(_manifest()[1])
+
+
+def load_dataset(name: str) -> pd.DataFrame:
+    """Read a data set that comes with the package.
+
+    Parameters
+    ----------
+    name : str
+        One of `dataset_names`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the columns of the function that its name ends with: a set of trades is what
+        `get_trades` returns, and so on. ``attrs`` say that it is simulated.
+
+    Raises
+    ------
+    InputError
+        If there is no such set.
+    ArchiveError
+        If its file is damaged.
+
+    Examples
+    --------
+    >>> import kalshi_research as kr
+    >>> book = load_dataset("sample_orderbook")
+    >>> kr.quotes(book)[["yes_bid", "yes_ask", "spread"]].to_numpy().tolist()
+    [[0.42, 0.44, 0.02]]
+    """
+    folder, sets = _manifest()
+    if name not in sets:
+        raise InputError(f"there is no data set {printable(repr(name), 60)}; there are {sorted(sets)}")
+    entry = sets[name]
+    return read_frame(folder / entry["file"], SCHEMAS[entry["kind"]])
+
+
+@cache
+def _manifest() -> tuple[Path, dict[str, dict[str, Any]]]:
+    here = Path(__file__).resolve()
+    # In a wheel the files lie beside this module, in a checkout at the top level.
+    for folder in (here.parent, here.parents[2] / "datasets"):
+        manifest = folder / "manifest.json"
+        if manifest.is_file():
+            return folder, json.loads(manifest.read_text("utf-8"))["sets"]
+    raise ArchiveError("the data sets are not installed: there is no manifest.json beside the package")
