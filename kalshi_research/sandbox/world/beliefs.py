@@ -86,7 +86,7 @@ def interval_beliefs(path: Floats, variance: Floats, cuts: Sequence[float]) -> F
 
     Examples
     --------
-    >>> interval_beliefs(np.array([0.0, 0.7]), np.array([1.0, 0.0]), [0.0]).tolist()
+    >>> interval_beliefs(np.array([0.0, 0.7]), np.array([1.0, 0.0]), [0.0]).round(6).tolist()
     [[0.5, 0.5], [0.0, 1.0]]
     """
     edges = np.asarray(cuts, dtype=np.float64)[None, :]
