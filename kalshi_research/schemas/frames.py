@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kalshi_research.schemas.columns import form_of, plain_name
 from kalshi_research.schemas.typed import TOKENS
@@ -66,7 +67,12 @@ def first_of_each(table: pa.Table, schema: Schema) -> tuple[pa.Table, int]:
     """The table without rows whose key has come before, and how many those were."""
     if not schema.key or not table.num_rows:
         return table, 0
-    suspects = _at_one_instant(table) if schema.by_time else np.arange(table.num_rows)
+    if schema.by_time:
+        suspects = _at_one_instant(table)
+    elif pc.count_distinct(table[schema.key[0]]).as_py() == table.num_rows:
+        return table, 0
+    else:
+        suspects = np.arange(table.num_rows)
     keys = table.select(list(schema.key)).take(pa.array(suspects)).to_pandas()
     repeated = suspects[keys.duplicated().to_numpy()]
     if not repeated.size:
