@@ -179,6 +179,17 @@ def test_request_log_says_who_asked_what(sandbox: Sandbox) -> None:
     assert secret not in repr(sandbox.truth.requests)
 
 
+def test_a_defect_is_a_500_that_is_heard(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    del sandbox._exchange.world._states
+    with Caller(sandbox) as caller:
+        assert caller.refused(500, "/markets")["error"]["code"] == "internal_server_error"
+    with Caller(sandbox) as caller:
+        caller.get("/exchange/status")
+    sandbox.close()
+    assert [entry.status for entry in sandbox.truth.requests] == [500, 200]
+    assert "AttributeError" in caplog.text
+
+
 def test_runs_inside_a_running_event_loop_and_exits_cleanly() -> None:
     code = (
         "import asyncio, signal, urllib.request\n"

@@ -197,7 +197,8 @@ class _Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = 0
+        # What a handler that breaks is answered with, outside of this.
+        status = 500
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -206,20 +207,20 @@ class _Gate:
             await send(message)
 
         received = time.time()
-        if self._ours(dict(scope["headers"])):
-            await self._app(scope, receive, watched)
-        else:
-            body = refused(403, "forbidden", details="Host or Origin is not this exchange").body
-            await _answer(403, body)(scope, receive, watched)
+        try:
+            if self._ours(dict(scope["headers"])):
+                await self._app(scope, receive, watched)
+            else:
+                body = refused(403, "forbidden", details="Host or Origin is not this exchange").body
+                await _answer(403, body)(scope, receive, watched)
+        finally:
+            self._record(scope, status, received)
+
+    def _record(self, scope: Scope, status: int, received: float) -> None:
+        query = scope["query_string"].decode("latin-1")
+        user = scope.get("kalshi_user")
         self._exchange.requests.append(
-            RequestRecord(
-                scope["method"],
-                scope["path"],
-                scope["query_string"].decode("latin-1"),
-                status,
-                scope.get("kalshi_user"),
-                received,
-            )
+            RequestRecord(scope["method"], scope["path"], query, status, user, received)
         )
 
     def _ours(self, headers: dict[bytes, bytes]) -> bool:

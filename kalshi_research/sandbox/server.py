@@ -110,11 +110,11 @@ class Sandbox:
     ) -> None:
         _check(now, host, users=users, days=days, crypto_hours=crypto_hours, bias=bias)
         self.seed = seed
-        self.now = now
+        self.now = now.astimezone(UTC)
         self.identity = f"world 1 {seed} {now.isoformat()} {days} {cutoff_days} {crypto_hours} {bias}"
         self._port = port
         self._private: dict[tuple[int, str], tuple[str, PrivateKey]] = {}
-        self._key_files: list[Path] = []
+        self._key_files: list[weakref.finalize[[Path], Sandbox]] = []
         self._lock = threading.Lock()
         instant = from_datetime(now)
         enforced = rate_limits is not False
@@ -165,9 +165,8 @@ class Sandbox:
             if self._stop is not None:
                 self._stop()
                 self._stop = None
-            for path in self._key_files:
-                path.unlink(missing_ok=True)
-                path.parent.rmdir()
+            for forget in self._key_files:
+                forget()
             self._key_files.clear()
 
     def __enter__(self) -> Self:
@@ -251,7 +250,7 @@ class Sandbox:
         with os.fdopen(handle, "wb") as file:
             file.write(pem)
         with self._lock:
-            self._key_files.append(path)
+            self._key_files.append(weakref.finalize(self, _forget, path))
         return path
 
     def __repr__(self) -> str:
@@ -320,6 +319,11 @@ def _config(exchange: Exchange, hosts: frozenset[str]) -> uvicorn.Config:
 def _serve(server: _Server, listener: socket.socket) -> None:
     with listener:
         server.run(sockets=[listener])
+
+
+def _forget(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.parent.rmdir()
 
 
 def _shut_down(server: _Server, thread: threading.Thread) -> None:
