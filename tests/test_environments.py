@@ -189,6 +189,9 @@ class _FakeSandbox:
         self.closed = 0
         _FakeSandbox.made.append(self)
 
+    def start(self) -> _FakeSandbox:
+        return self
+
     def close(self) -> None:
         self.closed += 1
 
