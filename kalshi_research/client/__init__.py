@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kalshi_research.client.connecting import connect
-from kalshi_research.client.pages import Page, Pages
+from kalshi_research.client.pages import Outline, Page, Pages
 from kalshi_research.client.session import Client
 
-__all__ = ["Client", "Page", "Pages", "connect"]
+__all__ = ["Client", "Outline", "Page", "Pages", "connect"]

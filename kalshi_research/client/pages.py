@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kalshi_research.client.strict_json import parse_object
 from kalshi_research.errors import DecodeError, InputError, KalshiError, PaginationError, printable
@@ -14,7 +14,7 @@ from kalshi_research.errors import DecodeError, InputError, KalshiError, Paginat
 if TYPE_CHECKING:
     import msgspec
 
-__all__ = ["Page", "Pages"]
+__all__ = ["Outline", "Page", "Pages"]
 
 MAX_EMPTY_PAGES = 20
 """Empty pages in a row before the walk gives up."""
@@ -27,6 +27,24 @@ _IDENTITY = {
     "fills": "fill_id",
     "orders": "order_id",
 }
+
+
+class Outline(NamedTuple):
+    """What a walk must know of a page.
+
+    Attributes
+    ----------
+    cursor : str
+        What fetches the next page; empty on the last one.
+    n_rows : int
+        Rows in it.
+    first : bytes
+        The identity of its first row; empty where there is none.
+    """
+
+    cursor: str
+    n_rows: int
+    first: bytes
 
 
 @dataclass(frozen=True)
@@ -81,6 +99,7 @@ class Pages(Iterator[Page]):
         cursor: str = "",
         limit: int | None = 1000,
         max_rows: int | None = None,
+        outline: Callable[[bytes], Outline] | None = None,
     ) -> None:
         _check_count("limit", limit, 10_000)
         _check_count("max_rows", max_rows, None)
@@ -100,6 +119,7 @@ class Pages(Iterator[Page]):
         self._params = given
         self._limit = limit
         self._max_rows = max_rows
+        self._outline = outline or (lambda body: _outline(body, items_key))
         self._empty = 0
         self._used = {cursor}
         self._first_rows: set[bytes] = set()
@@ -120,11 +140,11 @@ class Pages(Iterator[Page]):
         failure: KalshiError
         try:
             body = self._fetch({**self._params, "limit": self._size(), "cursor": self.cursor or None})
-            cursor, n_rows, first = _outline(body, self._key)
+            outline = self._outline(body)
         except KalshiError as error:
             failure = error
         else:
-            return self._accept(body, cursor, n_rows, first)
+            return self._accept(body, *outline)
         if self.pages == 0:
             raise failure
         raise self._stopped(f"page {self.pages + 1:,} failed", cursor=self.cursor, cause=failure)
@@ -195,7 +215,7 @@ def _outline_decoder(key: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(outline)
 
 
-def _outline(body: bytes, key: str) -> tuple[str, int, bytes]:
+def _outline(body: bytes, key: str) -> Outline:
     """Cursor, number of rows and the identity of the first one."""
     import msgspec
 
@@ -208,7 +228,7 @@ def _outline(body: bytes, key: str) -> tuple[str, int, bytes]:
     else:
         rows = outline.rows or []
         first = _identity(bytes(rows[0]), key) if rows else b""
-        return outline.cursor or outline.next_cursor or "", len(rows), first
+        return Outline(outline.cursor or outline.next_cursor or "", len(rows), first)
     raise DecodeError(
         f"the page of {key} is not what the protocol promises: {problem}; nothing of it was used."
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 from kalshi_research.client.calls import Call, Caller
-from kalshi_research.client.pages import Pages
+from kalshi_research.client.pages import Outline, Pages
 from kalshi_research.client.routes import clean_body, clean_method, clean_path, clean_query
 from kalshi_research.client.strict_json import parse_object
 from kalshi_research.client.timing import Timing
@@ -178,6 +178,7 @@ class Client:
         cursor: str = "",
         limit: int | None = 1000,
         max_rows: int | None = None,
+        outline: Callable[[bytes], Outline] | None = None,
     ) -> Pages:
         """Walk over the pages of a list.
 
@@ -195,6 +196,9 @@ class Client:
             Rows per page; None sends no limit.
         max_rows : int, optional
             Stop when this many rows have arrived.
+        outline : callable, optional
+            Reads what the walk must know off a body, for a caller who decodes the page
+            anyway; what it raises counts as a fault of that page.
 
         Returns
         -------
@@ -210,6 +214,7 @@ class Client:
             cursor=cursor,
             limit=limit,
             max_rows=max_rows,
+            outline=outline,
         )
 
     def usage(self) -> list[dict[str, Any]]:

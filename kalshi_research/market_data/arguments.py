@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from math import ceil, floor
+from numbers import Integral, Real
 from typing import TypeAlias
 
 import pandas as pd
 
 from kalshi_research.errors import FrameError, InputError, printable
+
 
 __all__ = [
     "EventFilter",
@@ -22,10 +24,12 @@ __all__ = [
     "MarketStatus",
     "Tickers",
     "Time",
+    "check_client",
     "check_ticker",
     "choice",
     "chunks",
     "interval_minutes",
+    "resume_cursor",
     "row_cap",
     "ticker_list",
     "time_window",
@@ -52,6 +56,15 @@ EventFilter = ("unopened", "open", "closed", "settled")
 _TICKER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?", re.ASCII)
 _DATE_ONLY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INTERVALS = {"1min": 1, "1m": 1, "1h": 60, "60min": 60, "1d": 1440, "1440min": 1440}
+
+
+def check_client(value: object) -> None:
+    """Refuse what is no client, such as the name of an environment."""
+    if not callable(getattr(value, "get_bytes", None)):
+        raise InputError(
+            f"the first argument must be a client, not {printable(repr(value), 40)}\n"
+            'Make one with client = kr.connect("sandbox"), or "demo", or "prod".'
+        )
 
 
 def check_ticker(value: object, what: str = "ticker") -> str:
@@ -153,10 +166,9 @@ def timestamp(value: object, what: str) -> pd.Timestamp:
     >>> timestamp("2026-11-20 09:30-05:00", "start")
     Timestamp('2026-11-20 14:30:00+0000', tz='UTC')
     """
-    if isinstance(value, int | float):
+    if isinstance(value, Real):
         raise InputError(
-            f"{what}={value!r}: a bare number is ambiguous; "
-            f"pass pd.Timestamp({value!r}, unit='s', tz='UTC')"
+            f"{what}={value}: a bare number is ambiguous; pass pd.Timestamp({value}, unit='s', tz='UTC')"
         )
     plain_date = (isinstance(value, str) and _DATE_ONLY.fullmatch(value.strip()) is not None) or (
         isinstance(value, date) and not isinstance(value, datetime)
@@ -207,16 +219,28 @@ def interval_minutes(value: Interval) -> int:
     (60, 1440)
     """
     minutes = _INTERVALS.get(value.lower()) if isinstance(value, str) else value
-    if isinstance(minutes, bool) or minutes not in (1, 60, 1440):
+    if isinstance(minutes, bool) or not isinstance(minutes, Integral) or minutes not in (1, 60, 1440):
         raise InputError(
             "interval must be '1min', '1h' or '1d' (or 1, 60, 1440 minutes), "
             f"not {printable(repr(value), 40)}"
         )
-    return minutes
+    return int(minutes)
 
 
 def row_cap(value: int | None) -> int | None:
     """A cap on rows: a positive whole number, or None."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise InputError(f"max_rows must be a whole number of at least 1, or None, not {value!r}")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        said = printable(repr(value), 40)
+        raise InputError(f"max_rows must be a whole number of at least 1, or None, not {said}")
+    return int(value)
+
+
+def resume_cursor(value: object) -> str:
+    """The cursor of a `PaginationError`, or empty text to begin at the beginning."""
+    if not isinstance(value, str):
+        raise InputError(
+            f"cursor must be the text in .cursor of a PaginationError, not {type(value).__name__}"
+        )
     return value

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from kalshi_research.client import Outline
 from kalshi_research.errors import (
     DecodeError,
     InputError,
@@ -28,7 +29,7 @@ from kalshi_research.errors import (
 )
 from kalshi_research.progress import progress
 from kalshi_research.provenance import KEY, provenance, query_hash
-from kalshi_research.schemas import OrderbookDecoder
+from kalshi_research.schemas import Decoder, OrderbookDecoder
 from kalshi_research.schemas.wire import outside_stacklevel
 
 if TYPE_CHECKING:
@@ -143,6 +144,9 @@ class Collection:
             self.capped = True
             return
         tier = walk.name.partition(":")[0]
+        # Where every row is wanted, the page is decoded while the walk looks at it: once, not twice.
+        whole = walk.keep is None and walk.stop is None and self._max_rows is None
+        reader = _reader(self.decoder) if whole and isinstance(self.decoder, Decoder) else None
         pages = self._client.pages(
             walk.path,
             walk.items_key,
@@ -150,10 +154,11 @@ class Collection:
             cursor=cursor,
             limit=walk.limit,
             max_rows=self._room() if walk.keep is None else None,
+            outline=reader,
         )
         self._at = cursor
         try:
-            self._add_all(pages, walk, tier)
+            self._add_all(pages, walk, tier, decoded=reader is not None)
         except KeyboardInterrupt as interrupt:
             raise self._interrupted(walk) from interrupt
         except KalshiError as error:
@@ -163,11 +168,12 @@ class Collection:
         if self._at and self._room() == 0:
             self.capped = True
 
-    def _add_all(self, pages: Pages, walk: Walk, tier: str) -> None:
+    def _add_all(self, pages: Pages, walk: Walk, tier: str, *, decoded: bool) -> None:
         with ExitStack() as stack:
             bar = None
             for page in pages:
-                met = self._add(page, walk, tier)
+                met = False if decoded else self._add(page, walk)
+                self._count(tier, page.n_rows if decoded else self.decoder.rows - self.rows)
                 if bar is None and page.cursor:
                     bar = stack.enter_context(
                         progress(None, self._schema.kind, enabled=self._show_progress)
@@ -195,15 +201,18 @@ class Collection:
 
     def add_body(self, body: bytes, tier: str) -> None:
         """Add an answer that needs no walk."""
+        self._count(tier, self.decoder.add(body))
+
+    def _count(self, tier: str, rows: int) -> None:
         if tier not in self._tiers:
             self._tiers.append(tier)
-        self.rows += self.decoder.add(body)
+        self.rows += rows
         self.pages += 1
 
     def _room(self) -> int | None:
         return None if self._max_rows is None else self._max_rows - self.rows
 
-    def _add(self, page: Page, walk: Walk, tier: str) -> bool:
+    def _add(self, page: Page, walk: Walk) -> bool:
         """Add a page; says whether it met a row that is not news."""
         met = False
         body = page.body
@@ -220,7 +229,7 @@ class Collection:
             if room is not None and len(items) > room:
                 items, met, self.capped = items[:room], False, True
             body = json.dumps({walk.items_key: items}).encode()
-        self.add_body(body, tier)
+        self.decoder.add(body)
         self.met = self.met or met
         return met
 
@@ -309,3 +318,14 @@ class Collection:
             )
             frame.attrs[KEY] = {**frame.attrs[KEY], "complete": False}
         return frame
+
+
+def _reader(decoder: Decoder) -> Callable[[bytes], Outline]:
+    """What decodes a page and says what the walk must know of it."""
+
+    def read(body: bytes) -> Outline:
+        n_rows = decoder.add(body)
+        first = "" if decoder.first is None else str(decoder.first)
+        return Outline(decoder.cursor, n_rows, first.encode())
+
+    return read

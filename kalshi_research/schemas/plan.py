@@ -131,6 +131,7 @@ class ListOf:
                 gc=False,
             )
             fields += [(key, list[holder] | holder | None, None) for key in self.nested]  # type: ignore[valid-type]
+        fields.append(("cursor", str | None, None))
         return msgspec.defstruct("Page", fields, gc=False)
 
     def rows(self, page: Any) -> tuple[Sequence[Any], Mapping[str, list[Any]]] | None:

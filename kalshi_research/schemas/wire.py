@@ -56,6 +56,10 @@ class Decoder:
         Rows left out of the last frame because their key had come before.
     left_out : list of str
         Columns of added tables that are no wire fields.
+    cursor : str
+        Of the page added last: what fetches the next one.
+    first : object
+        The key of the first row of that page.
 
     Examples
     --------
@@ -79,6 +83,8 @@ class Decoder:
         self.rows = 0
         self.duplicates = 0
         self.left_out: list[str] = []
+        self.cursor = ""
+        self.first: object = None
 
     @property
     def drift(self) -> list[str]:
@@ -99,13 +105,15 @@ class Decoder:
             If the page is not what the protocol promises; then the decoder is as before.
         """
         fields, notes = dict(self._fields), dict(self._notes)
-        plan, rows, given = self._parse(body, fields, notes)
+        plan, page, rows, given = self._parse(body, fields, notes)
         values: dict[str, Values] = {**given, **dict(plan.columns(rows))}
         table = Typing(self._schema, fields, notes, self._memo).table(values, len(rows))
         self._fields, self._notes = fields, notes
         if len(rows):
             self._tables.append(table)
         self.rows += len(rows)
+        self.cursor = getattr(page, "cursor", None) or ""
+        self.first = table[self._schema.key[0]][0].as_py() if len(rows) and self._schema.key else None
         return len(rows)
 
     def add_table(self, table: pa.Table) -> int:
@@ -153,11 +161,12 @@ class Decoder:
 
     def _parse(
         self, body: bytes, fields: dict[str, WireField], notes: dict[str, str]
-    ) -> tuple[Plan, Any, Mapping[str, list[Any]]]:
+    ) -> tuple[Plan, Any, Any, Mapping[str, list[Any]]]:
         while True:
             plan = plan_for(self._schema.page, tuple(fields.values()))
             try:
-                found = plan.form.rows(plan.decode(body))
+                page = plan.decode(body)
+                found = plan.form.rows(page)
             except msgspec.ValidationError as error:
                 self._adapt(str(error), plan, fields, notes)
             except msgspec.DecodeError as error:
@@ -171,7 +180,7 @@ class Decoder:
                 f"the answer has no `{self._schema.items}`: this is not a page of {self._schema.kind}",
                 where="$",
             )
-        return plan, *found
+        return plan, page, *found
 
     def _adapt(
         self, message: str, plan: Plan, fields: dict[str, WireField], notes: dict[str, str]
