@@ -1,0 +1,30 @@
+"""Analysis of trades: the tape, the orders behind it, bars, quotes, fees.
+
+Every function takes a frame of trades as `get_trades` and `read_trades` make it, of one market
+or of many, in any order, and works on prices and quantities as integers. Trades come back in
+the order of execution (see `tape_order`), and every result keeps the ``attrs`` of its trades.
+"""
+
+from __future__ import annotations
+
+from kalshi_research.analysis.bars import time_bars, trade_bars, volume_bars
+from kalshi_research.analysis.classification import classification_accuracy, quote_rule, tick_rule
+from kalshi_research.analysis.fee_terms import market_fee_terms
+from kalshi_research.analysis.fees import trading_fees
+from kalshi_research.analysis.tape import parent_orders, tape_order
+from kalshi_research.analysis.trade_quotes import join_quotes, stream_times
+
+__all__ = [
+    "classification_accuracy",
+    "join_quotes",
+    "market_fee_terms",
+    "parent_orders",
+    "quote_rule",
+    "stream_times",
+    "tape_order",
+    "tick_rule",
+    "time_bars",
+    "trade_bars",
+    "trading_fees",
+    "volume_bars",
+]
