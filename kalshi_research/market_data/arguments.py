@@ -17,7 +17,6 @@ import pandas as pd
 
 from kalshi_research.errors import FrameError, InputError, printable
 
-
 __all__ = [
     "EventFilter",
     "Interval",
@@ -36,6 +35,7 @@ __all__ = [
     "timestamp",
     "unix_ceil",
     "unix_floor",
+    "whole_number",
 ]
 
 Tickers: TypeAlias = "str | Iterable[str] | pd.DataFrame | pd.Series | pd.Index"
@@ -210,6 +210,17 @@ def unix_ceil(instant: pd.Timestamp | None) -> int | None:
     return None if instant is None else ceil(instant.timestamp())
 
 
+def whole_number(value: object) -> int | None:
+    """The whole number, of numpy too, or None where it is none (True is none either).
+
+    Examples
+    --------
+    >>> whole_number(60), whole_number(60.0), whole_number(True)
+    (60, None, None)
+    """
+    return None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
+
+
 def interval_minutes(value: Interval) -> int:
     """Length of a candlestick [minutes]: 1, 60 or 1440, the three the exchange keeps.
 
@@ -218,23 +229,24 @@ def interval_minutes(value: Interval) -> int:
     >>> interval_minutes("1h"), interval_minutes(1440)
     (60, 1440)
     """
-    minutes = _INTERVALS.get(value.lower()) if isinstance(value, str) else value
-    if isinstance(minutes, bool) or not isinstance(minutes, Integral) or minutes not in (1, 60, 1440):
+    minutes = _INTERVALS.get(value.lower()) if isinstance(value, str) else whole_number(value)
+    if minutes not in (1, 60, 1440):
         raise InputError(
             "interval must be '1min', '1h' or '1d' (or 1, 60, 1440 minutes), "
             f"not {printable(repr(value), 40)}"
         )
-    return int(minutes)
+    return minutes
 
 
 def row_cap(value: int | None) -> int | None:
     """A cap on rows: a positive whole number, or None."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+    cap = whole_number(value)
+    if cap is None or cap < 1:
         said = printable(repr(value), 40)
         raise InputError(f"max_rows must be a whole number of at least 1, or None, not {said}")
-    return int(value)
+    return cap
 
 
 def resume_cursor(value: object) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kalshi_research.errors import ArchiveError
+from kalshi_research.errors import ArchiveError, printable
 from kalshi_research.files import read_frame, write_frame
 from kalshi_research.provenance import KEY, query_hash
 
@@ -53,7 +53,14 @@ def cached(
     """
     if client.cache is None or not cacheable:
         return fetch()
-    client.cache.mkdir(parents=True, exist_ok=True)
+    try:
+        client.cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArchiveError(
+            f"the cache folder {printable(client.cache)} cannot be made: {error.strerror}; "
+            "nothing was sent.\n"
+            "Connect with another cache=folder, or without."
+        ) from None
     path = client.cache / _name(client, schema, question)
     if path.exists():
         try:

@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from kalshi_research.errors import NotFoundError
+from kalshi_research.errors import InputError, NotFoundError, PaginationError
 from kalshi_research.market_data.arguments import (
     Interval,
     Tickers,
     Time,
+    check_client,
     chunks,
     interval_minutes,
+    resume_cursor,
     ticker_list,
     time_window,
     unix_ceil,
     unix_floor,
 )
 from kalshi_research.market_data.cache import cached, is_over
-from kalshi_research.market_data.tiers import cutoff, require_known
+from kalshi_research.market_data.tiers import cutoff, is_unknown, require_known
 from kalshi_research.market_data.walks import Collection, Walk
 from kalshi_research.provenance import KEY
 from kalshi_research.schemas import CANDLESTICKS
@@ -120,9 +122,13 @@ def get_candlesticks(
     >>> bool((candles["low"].dropna() <= candles["high"].dropna()).all())
     True
     """
+    check_client(client)
+    resume_cursor(cursor)
     names = ticker_list(tickers)
     minutes = interval_minutes(interval)
     low, high = time_window(start, end)
+    if low is None:
+        raise InputError('start is missing: candlesticks need a beginning, such as start="2026-11-20"')
     question = {
         "tickers": names,
         "start": low,
@@ -208,7 +214,9 @@ def _live(rows: Collection, name: str, tickers: Sequence[str], query: dict[str, 
     params = {"market_tickers": ",".join(tickers), **query}
     try:
         rows.walk(Walk(f"live:{name}", "/markets/candlesticks", "markets", params, limit=None))
-    except NotFoundError:
+    except (NotFoundError, PaginationError) as error:
+        if not is_unknown(error):
+            raise
         # One archived market refuses the whole batch; alone it only refuses itself.
         if len(tickers) > 1:
             for ticker in tickers:
@@ -221,5 +229,7 @@ def _history(rows: Collection, tickers: Sequence[str], queries: Sequence[dict[st
         for j, query in enumerate(queries):
             try:
                 rows.walk(Walk(f"historical:{ticker}.{j}", path, "candlesticks", query, limit=None))
-            except NotFoundError:
+            except (NotFoundError, PaginationError) as error:
+                if not is_unknown(error):
+                    raise
                 break

@@ -9,9 +9,11 @@ from kalshi_research.market_data.arguments import (
     EventFilter,
     Tickers,
     Time,
+    check_client,
     check_ticker,
     choice,
     chunks,
+    resume_cursor,
     row_cap,
     ticker_list,
     timestamp,
@@ -97,6 +99,7 @@ def get_series(
     >>> kr.get_series(kr.connect("sandbox"), "KXHIGHNY")["frequency"].tolist()
     ['daily']
     """
+    check_client(client)
     filters = {
         "category": category,
         "tags": tags,
@@ -198,6 +201,8 @@ def get_events(
     >>> events["mutually_exclusive"].all()
     np.True_
     """
+    check_client(client)
+    resume_cursor(cursor)
     if tickers is not None and series_ticker is not None:
         raise InputError("tickers and series_ticker exclude each other: give one of them")
     names = None if tickers is None else ticker_list(tickers, "event ticker", ("event_ticker",))
@@ -272,6 +277,7 @@ def get_event(client: Client, event_ticker: str) -> pd.DataFrame:
     >>> kr.get_event(kr.connect("sandbox"), "KXHIGHNY-26NOV20")["series_ticker"].tolist()
     ['KXHIGHNY']
     """
+    check_client(client)
     name = check_ticker(event_ticker, "event ticker")
     rows = Collection(client, EVENTS, endpoint="/events/{event_ticker}", question={"tickers": [name]})
     rows.add_one(f"/events/{name}", "event", "events", "live")

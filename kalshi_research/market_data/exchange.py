@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kalshi_research.market_data.arguments import check_client
 from kalshi_research.market_data.walks import Collection
 from kalshi_research.schemas import SCHEDULE, STATUS
 
@@ -49,6 +50,7 @@ def get_exchange_status(client: Client) -> pd.DataFrame:
     >>> bool(status["trading_active"].all())
     True
     """
+    check_client(client)
     rows = Collection(client, STATUS, endpoint="/exchange/status", question={})
     rows.add_body(client.get_bytes("/exchange/status"), "live")
     return rows.frame()
@@ -87,6 +89,7 @@ def get_exchange_schedule(client: Client) -> pd.DataFrame:
     >>> "trading" in set(schedule["entry"])
     True
     """
+    check_client(client)
     rows = Collection(client, SCHEDULE, endpoint="/exchange/schedule", question={})
     rows.add_body(client.get_bytes("/exchange/schedule"), "live")
     return rows.frame()

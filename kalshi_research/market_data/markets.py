@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kalshi_research.errors import InputError, NotFoundError
+from kalshi_research.errors import InputError, NotFoundError, printable
 from kalshi_research.market_data.arguments import (
     MarketStatus,
     Tickers,
     Time,
+    check_client,
     check_ticker,
     choice,
     chunks,
+    resume_cursor,
     row_cap,
     ticker_list,
     time_window,
+    timestamp,
     unix_ceil,
     unix_floor,
 )
@@ -41,6 +44,12 @@ _WINDOWS = {
     "close": ((None, "closed"), "close_time"),
     "settled": ((None, "settled"), "settlement_time"),
     "updated": ((None,), "updated_time"),
+}
+_ON_THE_WIRE = {
+    "created": "created_time",
+    "close": "close_time",
+    "settled": "settlement_ts",
+    "updated": "updated_time",
 }
 _SEARCHED = ("ticker", "event_ticker", "title", "subtitle", "yes_sub_title", "no_sub_title")
 
@@ -91,8 +100,10 @@ def get_markets(
         Combo markets (``KXMVE...``) are left out unless asked for; they outnumber all others.
     historical : bool, optional
         Whether to ask the tier of settled markets older than the cutoff. By default it is
-        asked wherever the question can reach there: for tickers the live tier does not
-        know, for events and series, and for ``status="settled"``.
+        asked where the question reaches there: for tickers the live tier does not know, for
+        events and series, for ``status="settled"``, and for a window of creation, close or
+        settlement that begins before the cutoff. The list of all markets is that of the
+        live tier, unless this is True.
     newer_than : ticker, time or frame of markets, optional
         Return only markets created after it.
     max_rows : int, optional
@@ -194,8 +205,11 @@ def get_markets(
     >>> bool((two_sided["yes_bid"] < two_sided["yes_ask"]).all())
     True
     """
+    check_client(client)
+    resume_cursor(cursor)
     target, names = _target(tickers, event_ticker, series_ticker)
     choice(status, MarketStatus, "status")
+    _check_historical(historical, status)
     choice(mve_filter, ("exclude", "only"), "mve_filter")
     window = _window(
         {
@@ -258,6 +272,7 @@ def get_market(client: Client, ticker: str) -> pd.DataFrame:
     >>> kr.get_market(kr.connect("sandbox"), "KXHIGHNY-26NOV20-B39.5").index.tolist()
     ['KXHIGHNY-26NOV20-B39.5']
     """
+    check_client(client)
     name = check_ticker(ticker)
     rows = Collection(client, MARKETS, endpoint="/markets/{ticker}", question={"ticker": name})
     try:
@@ -282,7 +297,8 @@ def search_markets(
 
     The exchange has no such search, so all markets that pass the filters are read and
     looked through here: on the whole exchange that is more than a hundred pages. Narrow
-    it down by series or event where you can.
+    it down by series or event where you can. The tier of old settled markets is looked
+    through where `get_markets` would ask it.
 
     Parameters
     ----------
@@ -304,6 +320,7 @@ def search_markets(
     >>> len(found) > 0
     True
     """
+    check_client(client)
     if not isinstance(text, str) or not text.split():
         raise InputError("text must hold at least one word to look for")
     words = text.casefold().split()
@@ -314,7 +331,7 @@ def search_markets(
         "status": choice(status, MarketStatus, "status"),
         "window": None,
         "mve_filter": choice(mve_filter, ("exclude", "only"), "mve_filter"),
-        "historical": False,
+        "historical": None,
         "max_rows": row_cap(max_rows),
         "words": words,
     }
@@ -366,6 +383,18 @@ def _window(windows: dict[str, tuple[Time | None, Time | None]], status: str | N
     return (kind, *time_window(*ends, (f"min_{kind}_ts", f"max_{kind}_ts")))
 
 
+def _check_historical(historical: object, status: str | None) -> None:
+    if historical is not None and not isinstance(historical, bool):
+        raise InputError(
+            f"historical must be True, False or None, not {printable(repr(historical), 40)}"
+        )
+    if historical and status not in (None, "settled"):
+        raise InputError(
+            f"historical=True does not go with status={status!r}: "
+            "the historical tier holds settled markets only"
+        )
+
+
 def _check_updated(target: str, mve_filter: str | None) -> None:
     if target not in ("", "series_ticker"):
         raise InputError(f"min_updated_ts and max_updated_ts do not go with {target}")
@@ -406,7 +435,7 @@ def _fetch(
         _walks_by_name(rows, question) if by_name else _walks_by_filter(client, rows, question, known)
     )
     for walk in walks:
-        rows.walk(replace(walk, keep=keep))
+        rows.walk(replace(walk, keep=_both(walk.keep, keep)))
     frame = rows.frame(asked=question["names"] if by_name else None, all_expected=by_name)
     if known is not None:
         known.warn_unless(rows.met or rows.capped, len(frame))
@@ -425,7 +454,8 @@ def _walks_by_name(rows: Collection, question: dict[str, Any]) -> Iterator[Walk]
     missing = [name for name in names if name not in found]
     for i, some in enumerate(chunks(missing, _TICKERS_A_REQUEST)):
         params = {"tickers": ",".join(some)}
-        yield Walk(f"historical:{i}", "/historical/markets", "markets", params)
+        keep = _within(question["window"])
+        yield Walk(f"historical:{i}", "/historical/markets", "markets", params, keep=keep)
 
 
 def _walks_by_filter(
@@ -433,11 +463,13 @@ def _walks_by_filter(
 ) -> Iterator[Walk]:
     target, status, window = question["target"], question["status"], question["window"]
     stop = None if known is None else known.stop
+    dated = window is not None and window[0] != "updated"
     reaches_back = (
-        known is None and status in (None, "settled") and (bool(target) or status == "settled")
+        known is None and status in (None, "settled") and (bool(target) or status == "settled" or dated)
     )
     if question["historical"] is not None:
         reaches_back = question["historical"]
+    combos_only = _is_combo if question["mve_filter"] == "only" else None
     boundary: pd.Timestamp | None = None
     asked = False
     for name in question["names"] or ["*"]:
@@ -448,12 +480,12 @@ def _walks_by_filter(
             continue
         if not asked:
             boundary, asked = cutoff(client, "market_settled_ts"), True
-        if boundary is None or (
-            window and window[0] == "settled" and window[1] and window[1] >= boundary
-        ):
+        # A market is created and closed before it is settled.
+        if boundary is None or (dated and window[1] and window[1] >= boundary):
             continue
         params = {**where, "mve_filter": "exclude" if question["mve_filter"] == "exclude" else None}
-        yield Walk(f"historical:{name}", "/historical/markets", "markets", params, stop=stop)
+        keep = _both(_within(window), combos_only)
+        yield Walk(f"historical:{name}", "/historical/markets", "markets", params, keep=keep, stop=stop)
 
 
 def _bounds(window: Window | None) -> dict[str, int | None]:
@@ -461,6 +493,33 @@ def _bounds(window: Window | None) -> dict[str, int | None]:
         return {}
     kind, low, high = window
     return {f"min_{kind}_ts": unix_floor(low), f"max_{kind}_ts": unix_ceil(high)}
+
+
+def _within(window: Window | None) -> Test | None:
+    """Which rows lie in the window: the historical tier takes none, and a cap must not count others."""
+    if window is None:
+        return None
+    kind, low, high = window
+
+    def keep(row: Row) -> bool:
+        when = row.get(_ON_THE_WIRE[kind])
+        if not isinstance(when, str):
+            return False
+        instant = timestamp(when, _ON_THE_WIRE[kind])
+        return (low is None or low <= instant) and (high is None or instant < high)
+
+    return keep
+
+
+def _is_combo(row: Row) -> bool:
+    """The historical tier can leave combos out, but not the others."""
+    return bool(row.get("mve_collection_ticker"))
+
+
+def _both(first: Test | None, second: Test | None) -> Test | None:
+    if first is None or second is None:
+        return first or second
+    return lambda row: first(row) and second(row)
 
 
 def _inside(frame: pd.DataFrame, window: Window | None) -> pd.DataFrame:

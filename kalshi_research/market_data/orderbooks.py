@@ -6,7 +6,13 @@ import warnings
 from typing import TYPE_CHECKING
 
 from kalshi_research.errors import InputError, PartialDataWarning, printable
-from kalshi_research.market_data.arguments import Tickers, chunks, ticker_list
+from kalshi_research.market_data.arguments import (
+    Tickers,
+    check_client,
+    chunks,
+    ticker_list,
+    whole_number,
+)
 from kalshi_research.market_data.walks import Collection, Walk
 from kalshi_research.provenance import KEY
 from kalshi_research.schemas import ORDERBOOKS
@@ -65,14 +71,15 @@ def get_orderbook(client: Client, ticker: Tickers, *, depth: int = 0) -> pd.Data
     >>> book["side"].tolist()
     ['bid', 'ask']
     """
-    names = ticker_list(ticker)
+    check_client(client)
+    names, depth = ticker_list(ticker), _levels(depth)
     if len(names) > 1:
         return get_orderbooks(client, names, depth=depth)
     rows = Collection(
         client,
         ORDERBOOKS,
         endpoint="/markets/{ticker}/orderbook",
-        question={"tickers": names, "depth": _levels(depth)},
+        question={"tickers": names, "depth": depth},
         context={"tickers": names},
     )
     body = client.get_bytes(f"/markets/{names[0]}/orderbook", params={"depth": depth or None})
@@ -116,12 +123,13 @@ def get_orderbooks(
     >>> len(kr.quotes(books)) == len(markets)
     True
     """
-    names = ticker_list(tickers)
+    check_client(client)
+    names, depth = ticker_list(tickers), _levels(depth)
     rows = Collection(
         client,
         ORDERBOOKS,
         endpoint="/markets/orderbooks",
-        question={"tickers": names, "depth": _levels(depth)},
+        question={"tickers": names, "depth": depth},
         show_progress=progress,
         context={"tickers": names},
     )
@@ -143,11 +151,13 @@ def get_orderbooks(
 
 
 def _levels(depth: int) -> int:
-    if isinstance(depth, bool) or not isinstance(depth, int) or not 0 <= depth <= _DEEPEST:
+    levels = whole_number(depth)
+    if levels is None or not 0 <= levels <= _DEEPEST:
+        said = printable(repr(depth), 40)
         raise InputError(
-            f"depth must be a whole number of levels from 0 (all) to {_DEEPEST}, not {depth!r}"
+            f"depth must be a whole number of levels from 0 (all) to {_DEEPEST}, not {said}"
         )
-    return depth
+    return levels
 
 
 def _cut(frame: pd.DataFrame, depth: int) -> pd.DataFrame:

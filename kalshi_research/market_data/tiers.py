@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from kalshi_research.errors import (
     DecodeError,
     InputError,
+    KalshiError,
     NotFoundError,
+    PaginationError,
     PartialDataWarning,
     printable,
 )
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from kalshi_research.client import Client
 
-__all__ = ["cutoff", "require_known"]
+__all__ = ["cutoff", "is_unknown", "require_known"]
 
 
 def cutoff(client: Client, what: str) -> pd.Timestamp | None:
@@ -51,6 +53,17 @@ def cutoff(client: Client, what: str) -> pd.Timestamp | None:
         return timestamp(value, what)
     except InputError as error:
         raise DecodeError(f"the historical cutoff cannot be read: {printable(error)}") from None
+
+
+def is_unknown(error: KalshiError) -> bool:
+    """Whether an error only says that the exchange has nothing of this name.
+
+    So it does in the middle of a question about several names, where the error of the
+    first request of a walk comes as a `PaginationError`.
+    """
+    if isinstance(error, PaginationError):
+        return isinstance(error.cause, NotFoundError) and error.cursor.endswith("|")
+    return isinstance(error, NotFoundError)
 
 
 def require_known(client: Client, names: Sequence[str], *, of: int) -> bool:

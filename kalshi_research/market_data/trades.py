@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from kalshi_research.errors import InputError
+from kalshi_research.errors import InputError, NotFoundError, PaginationError
 from kalshi_research.market_data.arguments import (
     Tickers,
     Time,
+    check_client,
+    resume_cursor,
     row_cap,
     ticker_list,
     time_window,
+    timestamp,
     unix_ceil,
     unix_floor,
 )
 from kalshi_research.market_data.cache import cached, is_over
 from kalshi_research.market_data.news import Known, known_items
-from kalshi_research.market_data.tiers import cutoff, require_known
-from kalshi_research.market_data.walks import Collection, Test, Walk
+from kalshi_research.market_data.tiers import cutoff, is_unknown, require_known
+from kalshi_research.market_data.walks import Collection, Row, Test, Walk
 from kalshi_research.provenance import KEY
 from kalshi_research.schemas import TRADES
 
@@ -88,6 +91,8 @@ def get_trades(
     ------
     InputError
         For arguments that make no sense; nothing is sent.
+    NotFoundError
+        If there is no market of any of the names; of one among others a warning says so.
     PaginationError
         If the walk broke off; carries the rows so far and the cursor to go on from.
 
@@ -99,6 +104,8 @@ def get_trades(
     >>> trades[["yes_price", "quantity"]].shape
     (3, 2)
     """
+    check_client(client)
+    resume_cursor(cursor)
     names = None if tickers is None else ticker_list(tickers)
     low, high = time_window(start, end)
     if newer_than is not None and start is not None:
@@ -146,7 +153,11 @@ def _fetch(
     # Trades of one instant come in no order, so only a lone identifier can end a walk.
     stop = known.stop if known is not None and low is None else None
     for walk in _walks(client, rows, question, stop):
-        rows.walk(walk)
+        try:
+            rows.walk(walk)
+        except (NotFoundError, PaginationError) as error:
+            if names is None or not is_unknown(error):
+                raise
     frame = rows.frame(asked=names)
     if names is not None and not rows.capped and not cursor:
         silent = set(names).difference(frame["ticker"].unique())
@@ -170,20 +181,32 @@ def _fetch(
 def _walks(
     client: Client, rows: Collection, question: dict[str, Any], stop: Test | None
 ) -> Iterator[Walk]:
-    low = question["start"]
+    low, high = question["start"], question["end"]
+    # The cap counts what is asked for: not the rest of the second in which the window ends.
+    keep = _before(high) if question["max_rows"] and high is not None and high.microsecond else None
     boundary: pd.Timestamp | None = None
     asked = False
     for name in question["tickers"] or [None]:
         params = {
             "ticker": name,
             "min_ts": unix_floor(low),
-            "max_ts": unix_ceil(question["end"]),
+            "max_ts": unix_ceil(high),
             "is_block_trade": question["is_block_trade"],
         }
-        yield Walk(f"live:{name or '*'}", "/markets/trades", "trades", params, stop=stop)
+        yield Walk(f"live:{name or '*'}", "/markets/trades", "trades", params, keep=keep, stop=stop)
         if rows.full or rows.met:
             continue
         if not asked:
             boundary, asked = cutoff(client, "trades_created_ts"), True
         if boundary is not None and (low is None or low < boundary):
-            yield Walk(f"historical:{name or '*'}", "/historical/trades", "trades", params, stop=stop)
+            yield Walk(
+                f"historical:{name or '*'}", "/historical/trades", "trades", params, keep=keep, stop=stop
+            )
+
+
+def _before(end: pd.Timestamp) -> Test:
+    def keep(row: Row) -> bool:
+        when = row.get("created_time")
+        return not isinstance(when, str) or timestamp(when, "created_time") < end
+
+    return keep
