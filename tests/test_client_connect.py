@@ -207,6 +207,6 @@ def test_a_forked_child_opens_its_own_connection() -> None:
 def test_the_client_is_made_by_connect_alone_in_public() -> None:
     import kalshi_research.client as package
 
-    assert package.__all__ == ["Client", "Page", "Pages", "connect"]
+    assert package.__all__ == ["Client", "Outline", "Page", "Pages", "connect"]
     assert isinstance(connect("prod"), Client)
     assert isinstance(connect("prod", cache=Path("x")).cache, Path)

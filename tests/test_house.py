@@ -368,4 +368,4 @@ def test_the_project_lies_where_everybody_looks() -> None:
     }  # fmt: skip
     assert expected <= {path.name for path in ROOT.iterdir()}
     unexpected = {path.relative_to(ROOT).parts[0] for path in committed()} - expected
-    assert unexpected <= {".ci", ".gitignore", ".gitattributes", ".pre-commit-config.yaml", "docs"}
+    assert unexpected <= {".ci", ".gitignore", ".gitattributes", ".pre-commit-config.yaml"}
