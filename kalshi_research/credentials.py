@@ -12,11 +12,10 @@ import os
 import re
 import stat
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from kalshi_research.errors import ConfigError, SecurityWarning, printable
+from kalshi_research.errors import ConfigError, SecurityWarning, printable, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,11 +194,10 @@ def _read(path: Path, source: str) -> bytes | str:
     if len(pem) > _MAX_FILE_BYTES:
         return f"{said} ({source}) is far too long for a key file; nothing was sent."
     if sys.platform != "win32" and mode & 0o077:
-        warnings.warn(
+        warn(
             f"the key file {said} can be read by other users of this machine "
             f"(mode {stat.S_IMODE(mode):04o}); run: chmod 600 {said}",
             SecurityWarning,
-            stacklevel=6,
         )
     return pem.removeprefix(b"\xef\xbb\xbf")
 

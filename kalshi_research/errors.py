@@ -36,6 +36,8 @@ from __future__ import annotations
 
 import html
 import re
+import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ __all__ = [
     "TransportError",
     "WalkInterrupted",
     "printable",
+    "warn",
 ]
 
 # C0/C1 controls, surrogates, zero-width and direction-changing characters.
@@ -291,3 +294,15 @@ class PartialDataWarning(KalshiWarning):
 
 class SecurityWarning(KalshiWarning):
     """A secret is less safe than it should be."""
+
+
+def warn(message: str, category: type[KalshiWarning]) -> None:
+    """Warn at the line that called this package, however deep inside it the reason was found."""
+    depth, frame = 1, sys._getframe()  # noqa: SLF001
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=depth)
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == "kalshi_research"

@@ -299,8 +299,9 @@ def test_fill_cost_walks_the_sample_book() -> None:
 
 
 def test_a_partial_fill_is_never_silent() -> None:
-    with pytest.warns(PartialDataWarning, match="1 of 1 orders cannot be filled"):
+    with pytest.warns(PartialDataWarning, match="1 of 1 orders cannot be filled") as caught:
         row = fill_cost(frame_of(SAMPLE), "yes", 1000).iloc[0]
+    assert caught[0].filename == __file__
     assert (row["quantity"], row["filled"], row["unfilled"]) == (1000.0, 593.0, 407.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

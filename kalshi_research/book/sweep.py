@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kalshi_research.book.levels import Floats, Ints, Ladders, ladders, ratio
-from kalshi_research.errors import InputError, PartialDataWarning, printable
+from kalshi_research.errors import InputError, PartialDataWarning, printable, warn
 from kalshi_research.fees import FeeAccumulator, FeeTerms, rounding_on
 from kalshi_research.money import COUNT_SCALE, MONEY_SCALE, PRICE_SCALE, to_count
 
@@ -201,9 +200,8 @@ def _fees(sweep: _Sweep, terms: FeeTerms, on: date | None) -> Floats:
 def _warn_of_partials(found: pd.DataFrame) -> None:
     short = int((found["unfilled"] > 0).sum())
     if short:
-        warnings.warn(
+        warn(
             f"{short:,} of {len(found):,} orders cannot be filled from the book; "
             "`unfilled` says how much is missing, prices are those of `filled` contracts",
             PartialDataWarning,
-            stacklevel=3,
         )

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from kalshi_research.errors import FrameError, InputError, PartialDataWarning, printable
+from kalshi_research.errors import FrameError, InputError, PartialDataWarning, printable, warn
 from kalshi_research.market_data.arguments import Time, timestamp
-from kalshi_research.schemas.wire import outside_stacklevel
 
 if TYPE_CHECKING:
     from kalshi_research.schemas import Schema
@@ -57,11 +55,10 @@ class Known:
     def warn_unless(self, accounted: bool, rows: int) -> None:
         """Warn that the marker did not turn up, so that all rows were taken for news."""
         if self.marker and not accounted:
-            warnings.warn(
+            warn(
                 f"{self.marker} did not turn up before the end of the list: "
                 f"all {rows:,} rows are returned",
                 PartialDataWarning,
-                stacklevel=outside_stacklevel(),
             )
 
 

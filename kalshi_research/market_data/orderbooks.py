@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
-from kalshi_research.errors import InputError, PartialDataWarning, printable
+from kalshi_research.errors import InputError, PartialDataWarning, printable, warn
 from kalshi_research.market_data.arguments import (
     Tickers,
     check_client,
@@ -16,7 +15,6 @@ from kalshi_research.market_data.arguments import (
 from kalshi_research.market_data.walks import Collection, Walk
 from kalshi_research.provenance import KEY
 from kalshi_research.schemas import ORDERBOOKS
-from kalshi_research.schemas.wire import outside_stacklevel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,11 +136,10 @@ def get_orderbooks(
     frame = _cut(rows.frame(), depth)
     missing = rows.missing
     if missing:
-        warnings.warn(
+        warn(
             f"no book came back for {len(missing)} of {len(names)} markets, such as "
             f"{printable(missing[0], 60)}: unknown, or moved to the historical tier",
             PartialDataWarning,
-            stacklevel=outside_stacklevel(),
         )
         known = [name for name in names if name not in set(missing)]
         frame["ticker"] = frame["ticker"].cat.set_categories(known)

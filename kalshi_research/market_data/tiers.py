@@ -5,7 +5,6 @@ The boundary moves with time, so it is asked for whenever a question may reach b
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,9 +16,9 @@ from kalshi_research.errors import (
     PaginationError,
     PartialDataWarning,
     printable,
+    warn,
 )
 from kalshi_research.market_data.arguments import chunks, timestamp
-from kalshi_research.schemas.wire import outside_stacklevel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,10 +104,9 @@ def require_known(client: Client, names: Sequence[str], *, of: int) -> bool:
             path="/markets",
             hint="search_markets and get_markets(series_ticker=...) find tickers.",
         )
-    warnings.warn(
+    warn(
         f"{len(unknown)} of {of} tickers are unknown to the exchange, "
         f"such as {printable(unknown[0], 60)}",
         PartialDataWarning,
-        stacklevel=outside_stacklevel(),
     )
     return False

@@ -9,7 +9,6 @@ everything that had arrived and a cursor that resumes the *whole* question.
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Mapping
 from collections.abc import Collection as Collection_
 from contextlib import ExitStack
@@ -26,11 +25,11 @@ from kalshi_research.errors import (
     PartialDataWarning,
     WalkInterrupted,
     printable,
+    warn,
 )
 from kalshi_research.progress import progress
 from kalshi_research.provenance import KEY, provenance, query_hash
 from kalshi_research.schemas import Decoder, OrderbookDecoder
-from kalshi_research.schemas.wire import outside_stacklevel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -310,11 +309,10 @@ class Collection:
             )
         missing = [name for name in asked if name not in came]
         if all_expected and missing and not self.capped and not self._resumed:
-            warnings.warn(
+            warn(
                 f"{len(missing)} of {len(asked)} tickers did not come back, such as "
                 f"{printable(missing[0], 60)}: unknown to the exchange, or filtered out",
                 PartialDataWarning,
-                stacklevel=outside_stacklevel(),
             )
             frame.attrs[KEY] = {**frame.attrs[KEY], "complete": False}
         return frame

@@ -7,7 +7,6 @@ is taken on integers and divided once, which gives the double nearest to the exa
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,14 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kalshi_research.errors import DecodeError, DriftWarning, InputError, printable
+from kalshi_research.errors import DecodeError, DriftWarning, InputError, printable, warn
 from kalshi_research.money import MONEY_SCALE
 from kalshi_research.provenance import KEY
 from kalshi_research.schemas.columns import Column
 from kalshi_research.schemas.plan import ABSENT, read_objection
 from kalshi_research.schemas.schema import Kind
 from kalshi_research.schemas.values import UnreadableError, read
-from kalshi_research.schemas.wire import outside_stacklevel
 
 __all__ = ["ORDERBOOKS", "OrderbookDecoder", "OrderbookSchema"]
 
@@ -205,11 +203,10 @@ class OrderbookDecoder:
         fresh = self.drift[self._told :]
         self._told = len(self._notes)
         if fresh:
-            warnings.warn(
+            warn(
                 "order books: the exchange sent what this version does not know: "
                 f"{'; '.join(fresh[:8])}",
                 DriftWarning,
-                stacklevel=outside_stacklevel(),
             )
         return frame
 

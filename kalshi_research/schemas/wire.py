@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
-from kalshi_research.errors import DecodeError, DriftWarning, printable
+from kalshi_research.errors import DecodeError, DriftWarning, printable, warn
 from kalshi_research.provenance import KEY
 from kalshi_research.schemas.frames import empty_table, first_of_each, in_time_order, resolved, to_frame
 from kalshi_research.schemas.plan import (
@@ -151,12 +150,11 @@ class Decoder:
         fresh = self.drift[self._told :]
         self._told = len(self._notes)
         if fresh:
-            warnings.warn(
+            warn(
                 f"{self._schema.kind}: the exchange sent what this version does not know: "
                 f"{'; '.join(fresh[:8])}{'; …' if len(fresh) > 8 else ''}\n"
                 "The values are in the frame, typed by their names.",
                 DriftWarning,
-                stacklevel=outside_stacklevel(),
             )
 
     def _parse(
