@@ -56,8 +56,9 @@ def time_bars(
         time          datetime64[us, UTC]  index: end of the period, inclusive
         ticker        str                  market
         period_start  datetime64[us, UTC]  start of the period, exclusive
-        open, close   float64              first and last YES price on the tape [dollars]
+        open          float64              first YES price on the tape [dollars]
         high, low     float64              extremes [dollars]
+        close         float64              last YES price on the tape [dollars]
         vwap          float64              YES price weighted by quantity [dollars]
         previous      float64              last price before the period [dollars]
         volume        float64              [contracts]

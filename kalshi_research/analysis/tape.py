@@ -8,7 +8,6 @@ direction gives the order of execution back.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,7 @@ from kalshi_research.analysis.frames import (
     with_attrs,
 )
 from kalshi_research.book.levels import ratio
-from kalshi_research.errors import FrameError, PartialDataWarning
+from kalshi_research.errors import FrameError, PartialDataWarning, warn
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
 
 __all__ = ["Tape", "changes", "parent_orders", "read_tape", "side_names", "tape_order"]
@@ -308,10 +307,9 @@ def _without_repeats(trades: pd.DataFrame) -> pd.DataFrame:
     again = trades["trade_id"].duplicated().to_numpy() & trades["trade_id"].notna().to_numpy()
     if not again.any():
         return trades
-    warnings.warn(
+    warn(
         f"{int(again.sum()):,} of {len(trades):,} trades came more than once (same trade_id); "
         "the repeats were dropped",
         PartialDataWarning,
-        stacklevel=4,
     )
     return trades[~again]

@@ -83,10 +83,11 @@ def join_quotes(
     tape = read_tape(trades)
     at = quotes_before(tape, quotes, tolerance)
     found = quotes.drop(columns="ticker")
-    taken = sorted({"quote_time", *found.columns} & set(trades.columns) | {"quote_time"} & set(found))
+    ours = {*tape.frame.columns, "sequence", "parent", "quote_time"}
+    taken = sorted(str(name) for name in ours & set(found.columns) | {"quote_time"} & set(tape.frame))
     if taken:
         raise FrameError(
-            f"trades and quotes both have the column(s) {printable(', '.join(taken))}; "
+            f"trades and quotes would both fill the column(s) {printable(', '.join(taken))}; "
             "rename or drop them in one of the two"
         )
     frame = tape.trades({"sequence": tape.place_in_market(), "parent": tape.parent_by_time()})
@@ -95,8 +96,9 @@ def join_quotes(
     when = np.zeros(row.size, dtype=np.int64)
     when[known] = instants(quotes)[row[known]]
     frame["quote_time"] = at_instants(when).where(known)
+    quoted = found.reset_index(drop=True).reindex(row)
     for name in found.columns:
-        frame[name] = found[name].array.take(row, allow_fill=True)
+        frame[name] = quoted[name].array
     source = combined(trades, quotes)
     frame.attrs = {**frame.attrs, **({} if source is None else {KEY: source})}
     return frame
