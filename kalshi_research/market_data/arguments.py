@@ -18,9 +18,10 @@ import pandas as pd
 from kalshi_research.errors import FrameError, InputError, printable
 
 __all__ = [
-    "EventFilter",
+    "EVENT_STATUSES",
+    "MARKET_STATUSES",
+    "TICKERS_A_REQUEST",
     "Interval",
-    "MarketStatus",
     "Tickers",
     "Time",
     "check_client",
@@ -47,11 +48,14 @@ Time: TypeAlias = "str | date | datetime | pd.Timestamp"
 Interval: TypeAlias = "int | str"
 """Length of a candlestick: ``"1min"``, ``"1h"``, ``"1d"``, or 1, 60, 1440 minutes."""
 
-MarketStatus = ("unopened", "open", "paused", "closed", "settled")
+MARKET_STATUSES = ("unopened", "open", "paused", "closed", "settled")
 """Values of the status filter of markets (the status *in* an answer has other words)."""
 
-EventFilter = ("unopened", "open", "closed", "settled")
+EVENT_STATUSES = ("unopened", "open", "closed", "settled")
 """Values of the status filter of events."""
+
+TICKERS_A_REQUEST = 100
+"""The most tickers that a list route takes at once."""
 
 _TICKER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?", re.ASCII)
 _DATE_ONLY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from kalshi_research.errors import InputError, NotFoundError, PaginationError
 from kalshi_research.market_data.arguments import (
+    TICKERS_A_REQUEST,
     Interval,
     Tickers,
     Time,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["get_candlesticks"]
 
-_TICKERS_A_REQUEST = 100
 _CANDLES_A_REQUEST = 10_000
 _CANDLES_A_MARKET = 5_000
 
@@ -160,7 +160,7 @@ def _fetch(
         context={"period_interval": minutes},
     )
     until = pd.Timestamp(client.clock()).ceil(f"{minutes}min") if high is None else high
-    for i, some in enumerate(chunks(names, _TICKERS_A_REQUEST)):
+    for i, some in enumerate(chunks(names, TICKERS_A_REQUEST)):
         for j, (first, last) in enumerate(_windows(low, until, minutes, len(some))):
             latest = (question["latest"] and j == 0) or None
             _live(rows, f"{i}.{j}", some, _query(first, last, minutes, latest))

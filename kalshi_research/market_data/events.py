@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from kalshi_research.errors import InputError
 from kalshi_research.market_data.arguments import (
-    EventFilter,
+    EVENT_STATUSES,
+    TICKERS_A_REQUEST,
     Tickers,
     Time,
     check_client,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["get_event", "get_events", "get_series"]
 
 _EVENTS_A_PAGE = 200
-_TICKERS_A_REQUEST = 100
 
 
 def get_series(
@@ -219,7 +219,7 @@ def get_events(
     question: dict[str, Any] = {
         "tickers": names,
         "series": series,
-        "status": choice(status, EventFilter, "status"),
+        "status": choice(status, EVENT_STATUSES, "status"),
         "min_close_ts": None
         if min_close_ts is None
         else unix_floor(timestamp(min_close_ts, "min_close_ts")),
@@ -240,7 +240,7 @@ def get_events(
     stop = None if known is None else known.stop
     wheres: list[dict[str, str]]
     if names is not None:
-        wheres = [{"tickers": ",".join(some)} for some in chunks(names, _TICKERS_A_REQUEST)]
+        wheres = [{"tickers": ",".join(some)} for some in chunks(names, TICKERS_A_REQUEST)]
     else:
         wheres = [{"series_ticker": name} for name in series or []] or [{}]
     for i, where in enumerate(wheres):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from kalshi_research.errors import InputError, NotFoundError, printable
 from kalshi_research.market_data.arguments import (
-    MarketStatus,
+    MARKET_STATUSES,
+    TICKERS_A_REQUEST,
     Tickers,
     Time,
     check_client,
@@ -37,19 +38,12 @@ if TYPE_CHECKING:
 
 __all__ = ["get_market", "get_markets", "search_markets"]
 
-_TICKERS_A_REQUEST = 100
 _WINDOWS = {
     # Kalshi's name of the window: (status filters it goes with, column it is about)
     "created": ((None, "unopened", "open"), "created_time"),
     "close": ((None, "closed"), "close_time"),
     "settled": ((None, "settled"), "settlement_time"),
     "updated": ((None,), "updated_time"),
-}
-_ON_THE_WIRE = {
-    "created": "created_time",
-    "close": "close_time",
-    "settled": "settlement_ts",
-    "updated": "updated_time",
 }
 _SEARCHED = ("ticker", "event_ticker", "title", "subtitle", "yes_sub_title", "no_sub_title")
 
@@ -208,7 +202,7 @@ def get_markets(
     check_client(client)
     resume_cursor(cursor)
     target, names = _target(tickers, event_ticker, series_ticker)
-    choice(status, MarketStatus, "status")
+    choice(status, MARKET_STATUSES, "status")
     _check_historical(historical, status)
     choice(mve_filter, ("exclude", "only"), "mve_filter")
     window = _window(
@@ -328,7 +322,7 @@ def search_markets(
     question: dict[str, Any] = {
         "target": target,
         "names": names,
-        "status": choice(status, MarketStatus, "status"),
+        "status": choice(status, MARKET_STATUSES, "status"),
         "window": None,
         "mve_filter": choice(mve_filter, ("exclude", "only"), "mve_filter"),
         "historical": None,
@@ -445,14 +439,14 @@ def _fetch(
 def _walks_by_name(rows: Collection, question: dict[str, Any]) -> Iterator[Walk]:
     names: list[str] = question["names"]
     status = question["status"]
-    for i, some in enumerate(chunks(names, _TICKERS_A_REQUEST)):
+    for i, some in enumerate(chunks(names, TICKERS_A_REQUEST)):
         params = {"tickers": ",".join(some), "status": status, **_bounds(question["window"])}
         yield Walk(f"live:{i}", "/markets", "markets", params)
     if question["historical"] is False or status not in (None, "settled") or rows.full:
         return
     found = set(rows.so_far().index)
     missing = [name for name in names if name not in found]
-    for i, some in enumerate(chunks(missing, _TICKERS_A_REQUEST)):
+    for i, some in enumerate(chunks(missing, TICKERS_A_REQUEST)):
         params = {"tickers": ",".join(some)}
         keep = _within(question["window"])
         yield Walk(f"historical:{i}", "/historical/markets", "markets", params, keep=keep)
@@ -500,12 +494,13 @@ def _within(window: Window | None) -> Test | None:
     if window is None:
         return None
     kind, low, high = window
+    wire = MARKETS.column(_WINDOWS[kind][1]).wire[0]
 
     def keep(row: Row) -> bool:
-        when = row.get(_ON_THE_WIRE[kind])
+        when = row.get(wire)
         if not isinstance(when, str):
             return False
-        instant = timestamp(when, _ON_THE_WIRE[kind])
+        instant = timestamp(when, wire)
         return (low is None or low <= instant) and (high is None or instant < high)
 
     return keep

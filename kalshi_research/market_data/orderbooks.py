@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kalshi_research.errors import InputError, PartialDataWarning, printable, warn
 from kalshi_research.market_data.arguments import (
+    TICKERS_A_REQUEST,
     Tickers,
     check_client,
     chunks,
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["get_orderbook", "get_orderbooks"]
 
-_BOOKS_A_REQUEST = 100
 _DEEPEST = 100
 
 
@@ -131,7 +131,7 @@ def get_orderbooks(
         show_progress=progress,
         context={"tickers": names},
     )
-    for i, some in enumerate(chunks(names, _BOOKS_A_REQUEST)):
+    for i, some in enumerate(chunks(names, TICKERS_A_REQUEST)):
         rows.walk(Walk(f"live:{i}", "/markets/orderbooks", "orderbooks", {"tickers": some}, limit=None))
     frame = _cut(rows.frame(), depth)
     missing = rows.missing

@@ -18,7 +18,7 @@ from kalshi_research.errors import (
     printable,
     warn,
 )
-from kalshi_research.market_data.arguments import chunks, timestamp
+from kalshi_research.market_data.arguments import TICKERS_A_REQUEST, chunks, timestamp
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +89,7 @@ def require_known(client: Client, names: Sequence[str], *, of: int) -> bool:
     unknown = list(names)
     for path in ("/markets", "/historical/markets"):
         known: set[str] = set()
-        for some in chunks(unknown, 100):
+        for some in chunks(unknown, TICKERS_A_REQUEST):
             answer = client.request("GET", path, params={"tickers": ",".join(some), "limit": 1000})
             known.update(str(row.get("ticker")) for row in answer.get("markets") or [])
         unknown = [name for name in unknown if name not in known]
