@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from kalshi_research.client.strict_json import parse_object
+from kalshi_research.client.strict_json import MAINTENANCE, parse_object
 from kalshi_research.errors import (
     ApiError,
     AuthError,
@@ -38,7 +38,6 @@ _CLASSES: dict[int, type[ApiError]] = {
     429: RateLimitError,
 }
 _OTHER = {"prod": "demo", "demo": "prod"}
-_MAINTENANCE = "The exchange may be in maintenance (Thursdays 03:00–05:00 US Eastern)."
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def _hint(reply: Reply, asked: Asked, code: str, details: str) -> str:
     if reply.status == 404:
         return f"{asked.environment} has nothing of this name; each environment lists its own markets."
     if reply.status == 409 and "paused" in code:
-        return f"Trading is paused; nothing changed. {_MAINTENANCE}"
+        return f"Trading is paused; nothing changed. {MAINTENANCE}."
     if reply.status == 410:
         return (
             "The exchange has removed this route; a newer version of this package knows its successor."
@@ -130,8 +129,8 @@ def _hint(reply: Reply, asked: Asked, code: str, details: str) -> str:
         return "The token bucket of this account is empty; client.usage() shows it. Ask less often."
     if reply.status >= 500:
         if asked.method == "GET":
-            return f"Repeat the call later. {_MAINTENANCE}"
-        return f"Whether the exchange acted on it is not known: look before you repeat. {_MAINTENANCE}"
+            return f"Repeat the call later. {MAINTENANCE}."
+        return f"Whether the exchange acted on it is not known: look before you repeat. {MAINTENANCE}."
     return ""
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from kalshi_research.errors import DecodeError, printable
 
-__all__ = ["MAX_DEPTH", "BrokenBodyError", "check_object", "parse_object"]
+__all__ = ["MAINTENANCE", "MAX_DEPTH", "BrokenBodyError", "check_object", "parse_object"]
 
 MAX_DEPTH = 64
 _MAX_DIGITS = 40
@@ -24,7 +24,7 @@ _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_MAINTENANCE = "The exchange may be in maintenance (Thursdays 03:00–05:00 US Eastern); try again later."
+MAINTENANCE = "The exchange may be in maintenance (Thursdays 03:00–05:00 US Eastern)"
 
 
 class BrokenBodyError(DecodeError):
@@ -85,7 +85,8 @@ def check_object(body: bytes, content_type: str = "") -> None:
         return
     if head.startswith(b"<") or (content_type.startswith("text/html") and not head.startswith(b"{")):
         raise DecodeError(
-            f"the answer is an HTML page instead of JSON; nothing was used.\n{_MAINTENANCE}"
+            "the answer is an HTML page instead of JSON; nothing was used.\n"
+            f"{MAINTENANCE}; try again later."
         )
     if not head:
         raise BrokenBodyError("the answer is empty where a JSON object was promised; nothing was used.")
