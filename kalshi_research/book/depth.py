@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kalshi_research.book.levels import Bools, Ladders, as_ticks, ladders, ratio
-from kalshi_research.errors import InputError, printable
+from kalshi_research.book.levels import Bools, Ladders, as_levels, as_ticks, ladders, ratio
+from kalshi_research.errors import InputError
 from kalshi_research.money import COUNT_SCALE, MONEY_SCALE, PRICE_SCALE
 
 if TYPE_CHECKING:
@@ -251,10 +251,7 @@ def _near(found: Ladders, levels: int | None, within: float | str | None) -> Boo
         raise InputError("choose either levels= or within=, not both")
     if within is not None:
         return found.distance() <= as_ticks(within, "within")
-    count = 1 if levels is None else levels
-    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-        raise InputError(f"levels must be a whole number from 1, not {printable(repr(levels), 40)}")
-    return found.level() < count
+    return found.level() < as_levels(1 if levels is None else levels)
 
 
 def book_notional(book: pd.DataFrame) -> pd.DataFrame:

@@ -21,7 +21,7 @@ import pandas as pd
 from kalshi_research.errors import FrameError, InputError, printable
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, to_price
 
-__all__ = ["Ladders", "as_ticks", "ladders", "ratio"]
+__all__ = ["Ladders", "as_levels", "as_ticks", "ladders", "ratio"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -143,6 +143,13 @@ def as_ticks(dollars: Any, name: str) -> int:
     if ticks < 0:
         raise InputError(f"{name} must not be negative, but is {printable(dollars, 60)}")
     return ticks
+
+
+def as_levels(number: object) -> int:
+    """A number of levels given by the caller."""
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
+        raise InputError(f"levels must be a whole number from 1, not {printable(repr(number), 40)}")
+    return int(number)
 
 
 def ladders(book: pd.DataFrame) -> Ladders:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kalshi_research.book.levels import Ladders, ladders, ratio
-from kalshi_research.errors import InputError, printable
+from kalshi_research.book.levels import Ladders, as_levels, ladders, ratio
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
 
 if TYPE_CHECKING:
@@ -153,12 +152,11 @@ def microprice(book: pd.DataFrame, levels: int = 1) -> pd.DataFrame:
       ticker   mid  microprice
     0      T  0.45       0.475
     """
-    if isinstance(levels, bool) or not isinstance(levels, int | np.integer) or levels < 1:
-        raise InputError(f"levels must be a whole number from 1, not {printable(repr(levels), 40)}")
+    wanted = as_levels(levels)
     found = ladders(book)
     price, _, resting = found.best()
     both = resting[0::2] & resting[1::2]
-    weight = found.total(np.where(found.level() < levels, found.count, 0))
+    weight = found.total(np.where(found.level() < wanted, found.count, 0))
     return found.book_frame(
         {
             "mid": ratio(price[0::2] + price[1::2], 2 * PRICE_SCALE, both),
