@@ -420,10 +420,6 @@ def test_repeated_trades_are_left_out_and_counted(shared: Path) -> None:
     pd.testing.assert_frame_equal(frame, decoded(TRADES, body))
     assert decoder.duplicates == len(frame)
     assert frame.attrs["kalshi"]["rows"] == len(frame)
-    everything = TRADES.decoder(dedupe=False)
-    everything.add(body)
-    everything.add(body)
-    assert len(everything.frame({})) == 2 * len(frame)
 
 
 def test_pages_in_any_order_of_time_end_in_the_order_of_time(shared: Path) -> None:

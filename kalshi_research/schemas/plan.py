@@ -148,13 +148,13 @@ class ListOf:
         for key in self.nested:
             holders = getattr(page, key)
             holders = [holders] if isinstance(holders, msgspec.Struct) else holders
-            lists += [] if holders is None else [holder_rows(holder, self.items) for holder in holders]
+            lists += [] if holders is None else [_holder_rows(holder, self.items) for holder in holders]
         if not lists and found is ABSENT:
             return None
         return (lists[0] if len(lists) == 1 else list(chain.from_iterable(lists))), {}
 
 
-def holder_rows(holder: Any, items: str) -> Sequence[Any]:
+def _holder_rows(holder: Any, items: str) -> Sequence[Any]:
     """The rows of a nested object; none where it has none."""
     found: Sequence[Any] | None = getattr(holder, items)
     return found or []

@@ -42,8 +42,6 @@ class Decoder:
     Parameters
     ----------
     schema : Schema
-    dedupe : bool
-        Keep one of the rows with the same key; `duplicates` counts the others.
     **context
         What the pages do not say themselves.
 
@@ -70,9 +68,8 @@ class Decoder:
     'time'
     """
 
-    def __init__(self, schema: Schema, *, dedupe: bool = True, **context: Any) -> None:
+    def __init__(self, schema: Schema, **context: Any) -> None:
         self._schema = schema
-        self._dedupe = dedupe
         self._context = context
         self._fields = fields_of(schema.columns, schema.ignored)
         self._notes: dict[str, str] = {}
@@ -139,7 +136,7 @@ class Decoder:
             table = schema.finish(table, self._context)
         if schema.by_time:
             table = in_time_order(table)
-        table, self.duplicates = first_of_each(table, schema) if self._dedupe else (table, 0)
+        table, self.duplicates = first_of_each(table, schema)
         frame = to_frame(table, schema)
         more = {"rows": len(frame)} if self.duplicates else {}
         frame.attrs[KEY] = {**provenance, **more}
