@@ -265,8 +265,11 @@ def test_subaccounts_keep_their_money_apart() -> None:
         engine.transfer("A", 0, 2, dollars(1), "one")
     with pytest.raises(Rejection, match="400 insufficient_balance"):
         engine.transfer("A", 0, 2, dollars(7), "two")
-    with pytest.raises(Rejection, match="400 invalid_parameters"):
-        engine.transfer("A", 0, 0, dollars(1), "three")
+    for source, destination, amount in ((0, 0, dollars(1)), (0, 1, 0), (0, 1, -1)):
+        with pytest.raises(Rejection, match="400 invalid_parameters"):
+            engine.transfer("A", source, destination, amount, "three")
+    engine.transfer("A", 0, 1, dollars(6), "three")
+    assert engine.balance("A") == 0
 
 
 def test_there_are_sixty_three_subaccounts() -> None:

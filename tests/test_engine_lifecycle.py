@@ -90,6 +90,17 @@ def test_a_market_opens_and_closes_by_the_clock_without_announcement() -> None:
     inactive(engine, engine.cancel, "A", order.order_id)
 
 
+def test_creation_is_announced() -> None:
+    engine = Engine(now=5)
+    engine.create_market(MarketSpec("M", "E", 0, HOUR))
+    engine.create_market(MarketSpec("N", "E", 10, HOUR))
+    assert [(e.ticker, e.kind, e.status) for e in engine.drain() if isinstance(e, Lifecycle)] == [
+        ("M", "created", "initialized"),
+        ("M", "", "active"),
+        ("N", "created", "initialized"),
+    ]
+
+
 def test_markets_made_late_open_or_are_closed_at_once() -> None:
     engine = Engine(now=HOUR)
     assert engine.create_market(MarketSpec("M", "E", 0, 2 * HOUR)).status == "active"

@@ -265,6 +265,14 @@ def test_reduce_only_below_the_position_is_an_ordinary_order(engine: Engine) -> 
     assert (receipt.filled, receipt.order.status, receipt.order.reason) == (100, "executed", "Trade")
 
 
+def test_reduce_only_that_was_not_capped_ends_like_any_other(engine: Engine) -> None:
+    engine.submit("A", "M", "bid", 5000, 300)
+    engine.submit("B", "M", "ask", 5000, 200, **IOC)
+    engine.submit("C", "M", "ask", 6000, 30)
+    receipt = engine.submit("B", "M", "bid", 6000, 100, reduce_only=True, **IOC)
+    assert (receipt.filled, receipt.order.status, receipt.order.reason) == (30, "canceled", "Trade")
+
+
 @pytest.mark.parametrize("price", [0, 10_000, -100, 12_000, 4750, 4701])
 def test_price_off_the_grid_is_refused(engine: Engine, price: int) -> None:
     refused(400, "invalid_price", engine.submit, "A", "M", "bid", price, 100)
@@ -393,6 +401,17 @@ def test_client_order_ids_that_answer_with_the_original() -> None:
     assert (again.filled, again.remaining, again.changed) == (30, 70, False)
     assert (again.average_price, again.fees) == (first.average_price, first.fees)
     assert len(engine.members["A"].orders) == 1
+
+
+def test_the_original_is_answered_with_all_its_fills() -> None:
+    engine = exchange(client_ids="return-original")
+    engine.submit("B", "M", "bid", 6000, 30)
+    ask = {"user": "A", "ticker": "M", "side": "ask", "price": 5000, "count": 100}
+    engine.submit(**ask, client_order_id="x")
+    engine.submit("C", "M", "bid", 5000, 50)
+    again = engine.submit(**ask, client_order_id="x")
+    assert (again.filled, again.value, again.remaining) == (80, 30 * 6000 + 50 * 5000, 20)
+    assert again.fees == again.order.taker_fees + again.order.maker_fees == 5_100
 
 
 # --- priority ---------------------------------------------------------------------------------
@@ -648,16 +667,61 @@ def test_orders_expire(engine: Engine) -> None:
     assert (late.order.updated, early.order.updated) == (5 * SECOND, 10 * SECOND)
 
 
-def test_the_clock_is_read_at_every_request() -> None:
+REQUESTS: dict[str, Any] = {
+    "submit": lambda e, o, g: e.submit("A", "M", "bid", 5000, 100),
+    "amend": lambda e, o, g: change(e, o, 4000, 100),
+    "decrease": lambda e, o, g: e.decrease("A", order_id(o), reduce_by=1),
+    "cancel": lambda e, o, g: e.cancel("A", order_id(o)),
+    "cancel_all": lambda e, o, g: e.cancel_all("A"),
+    "create_group": lambda e, o, g: e.create_group("A", 100),
+    "trigger_group": lambda e, o, g: e.trigger_group("A", g),
+    "reset_group": lambda e, o, g: e.reset_group("A", g),
+    "set_group_limit": lambda e, o, g: e.set_group_limit("A", g, 200),
+    "delete_group": lambda e, o, g: e.delete_group("A", g),
+    "create_market": lambda e, o, g: e.create_market(MarketSpec("N", "E", 0, HOUR)),
+    "deactivate": lambda e, o, g: e.deactivate("M"),
+    "set_close_time": lambda e, o, g: e.set_close_time("M", HOUR // 2),
+    "set_grid": lambda e, o, g: e.set_grid("M", e.market("M").grid),
+    "set_event_fees": lambda e, o, g: e.set_event_fees("E", FeeTerms()),
+    "set_floor": lambda e, o, g: e.set_floor("M", 100),
+    "pause_trading": lambda e, o, g: e.pause_trading(),
+    "determine": lambda e, o, g: e.determine("OVER", 0),
+    "activate": lambda e, o, g: e.activate("HALTED"),
+    "dispute": lambda e, o, g: e.dispute("DECIDED"),
+    "amend_result": lambda e, o, g: e.amend_result("DISPUTED", 0),
+}
+
+
+@pytest.mark.parametrize("request_name", REQUESTS)
+def test_every_request_is_an_action_at_the_time_of_the_clock(request_name: str) -> None:
     instant = 0
     engine = Engine(now=0, clock=lambda: instant)
     engine.create_market(MarketSpec("M", "E", 0, HOUR))
+    for ticker in ("OVER", "HALTED", "DECIDED", "DISPUTED"):
+        engine.create_market(MarketSpec(ticker, "X", 0, HOUR, settlement_timer=HOUR))
+    engine.deactivate("HALTED")
+    for ticker in ("OVER", "DECIDED", "DISPUTED"):
+        engine.set_close_time(ticker, 0)
+    for ticker in ("DECIDED", "DISPUTED"):
+        engine.determine(ticker, 0)
+    engine.dispute("DISPUTED")
     engine.create_user("A", cash=dollars(10))
-    receipt = engine.submit("A", "M", "bid", 5000, 100, expiration=10)
-    instant = 20
-    refused(404, "not_found", engine.cancel, "A", order_id(receipt))
-    assert receipt.order.reason == "ExpiryCancel"
-    assert engine.now == 20
+    expiring = engine.submit("A", "M", "bid", 4900, 100, expiration=10 * SECOND)
+    order = engine.submit("A", "M", "bid", 5000, 100)
+    group = engine.create_group("A", 100).group_id
+    engine.drain()
+    clock, instant = engine.clock, 20 * SECOND
+    REQUESTS[request_name](engine, order, group)
+    events = engine.drain()
+    assert engine.now == instant
+    assert expiring.order.reason == "ExpiryCancel"
+    # The expiry was one action, at its time; the request is the next one.
+    assert (events[0].clock, events[0].time) == (clock + 1, 10 * SECOND)
+    assert (events[-1].clock, events[-1].time) in (
+        (clock + 2, instant),
+        (clock + 1, 10 * SECOND),  # of a request that changes nothing that is told
+    )
+    assert engine.clock == clock + 2
 
 
 # --- meeting oneself --------------------------------------------------------------------------

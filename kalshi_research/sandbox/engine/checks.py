@@ -130,7 +130,7 @@ def check_means(order: Order, price: int, count: int, *, crossing: bool) -> tupl
         lock = taking_lock(order, price, taken)
         if taken < count:
             lock += resting_lock(order, price, count - taken)
-    if not order.holding.affords(order.is_bid, count, lock):
+    if not order.holding.affords(order.is_bid, lock):
         raise refuse("INSUFFICIENT_BALANCE")
     return taken, resting
 
@@ -161,22 +161,19 @@ def check_amendment(venue: Venue, order: Order, price: int, count: int, expirati
     if crossing and order.post_only:
         raise refuse("POST_ONLY_CROSS", "post only cross")
     # What the order itself reserves is at the disposal of its new form.
-    was, lock = order.remaining, order.lock
-    _hold(order, -was, -lock)
+    _hold(order, -order.lock)
     try:
         check_means(order, price, wanted, crossing=crossing)
     finally:
-        _hold(order, was, lock)
+        _hold(order, order.lock)
     return crossing
 
 
-def _hold(order: Order, count: int, lock: int) -> None:
+def _hold(order: Order, lock: int) -> None:
     holding = order.holding
     if order.is_bid:
-        holding.bid_count += count
         holding.bid_lock += lock
     else:
-        holding.ask_count += count
         holding.ask_lock += lock
     holding.reserve()
 

@@ -138,11 +138,9 @@ def rest(venue: Venue, order: Order, lock: int) -> None:
     order.lock = lock
     if order.is_bid:
         order.market.bids.add(order)
-        holding.bid_count += remaining
         holding.bid_lock += lock
     else:
         order.market.asks.add(order)
-        holding.ask_count += remaining
         holding.ask_lock += lock
     holding.reserve()
     order.wallet.resting[order.ticket] = order
@@ -156,7 +154,7 @@ def leave(venue: Venue, order: Order) -> None:
     """Take a resting order off the book; what remains of it is kept in the order."""
     _side(order).remove(order)
     remaining = order.remaining
-    _release(order, remaining, order.lock)
+    _release(order, order.lock)
     order.lock = 0
     _unlist(order)
     order.holding.reserve()
@@ -169,19 +167,17 @@ def shrink(venue: Venue, order: Order, count: int) -> None:
     side.levels[side.sign * order.price].total -= count
     order.remaining -= count
     lock = resting_lock(order, order.price, order.remaining)
-    _release(order, count, order.lock - lock)
+    _release(order, order.lock - lock)
     order.lock = lock
     order.holding.reserve()
     _delta(venue, order, -count)
 
 
-def _release(order: Order, count: int, lock: int) -> None:
+def _release(order: Order, lock: int) -> None:
     holding = order.holding
     if order.is_bid:
-        holding.bid_count -= count
         holding.bid_lock -= lock
     else:
-        holding.ask_count -= count
         holding.ask_lock -= lock
 
 
@@ -251,7 +247,7 @@ def _trade(venue: Venue, level: Level, maker: Order, taker: Order, matched: Matc
     # The book and the resting order.
     if count == maker.remaining:
         _side(maker).remove(maker)
-        _release(maker, count, maker.lock)
+        _release(maker, maker.lock)
         maker.remaining = maker.lock = 0
         maker.status = "executed"
         _unlist(maker)
@@ -260,7 +256,7 @@ def _trade(venue: Venue, level: Level, maker: Order, taker: Order, matched: Matc
         level.total -= count
         maker.remaining -= count
         lock = resting_lock(maker, price, maker.remaining)
-        _release(maker, count, maker.lock - lock)
+        _release(maker, maker.lock - lock)
         maker.lock = lock
         _delta(venue, maker, -count)
 
