@@ -1,22 +1,59 @@
-"""The one durable writer of Parquet files.
+"""The one durable writer.
 
-A part appears under its name whole or not at all: it is written beside its place,
-flushed to the disk, and renamed. Every page carries a checksum, which reading verifies.
+A file appears under its name whole or not at all: it is written beside its place,
+flushed to the disk, and renamed. A part is a Parquet file whose pages carry checksums,
+which reading verifies.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from kalshi_research.errors import ArchiveError, printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["read_part", "write_part"]
+__all__ = ["read_part", "replaced", "write_part"]
+
+
+@contextmanager
+def replaced(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
+    """A file to write to, which takes the place of `path` when the block ends without an error.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+    private : bool
+        Let only the owner read it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "a.txt"
+    ...     with replaced(path) as file:
+    ...         _ = file.write(b"whole")
+    ...     path.read_bytes()
+    b'whole'
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.draft")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o644)
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _flush_folder(path.parent)
 
 
 def write_part(path: Path, table: pa.Table, *, private: bool = False) -> None:
@@ -46,18 +83,9 @@ def write_part(path: Path, table: pa.Table, *, private: bool = False) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    draft = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.draft")
     try:
-        try:
-            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o644)
-            with os.fdopen(handle, "wb") as file:
-                pq.write_table(table, file, compression="zstd", write_page_checksum=True)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-        _flush_folder(path.parent)
+        with replaced(path, private=private) as file:
+            pq.write_table(table, file, compression="zstd", write_page_checksum=True)
     except (OSError, pa.ArrowException) as error:
         raise ArchiveError(
             f"cannot write {printable(path)}: {printable(error)}\nWhat was there before is unchanged."

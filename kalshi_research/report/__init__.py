@@ -8,13 +8,13 @@ simulated data on every page.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from kalshi_research.errors import InputError, ReportError, printable
+from kalshi_research.parts import replaced
 
 __all__ = ["typed_parameters", "write_report"]
 
@@ -88,7 +88,7 @@ def write_report(
     text = page.render(run, name=path.name, stem=path.stem, parameters=given, folder=folder)
     leaks.refuse_secrets(text, path.name)
     content = text.encode("utf-8") if browser is None else pdf.print_page(text, browser)
-    return _write_whole(target, content)
+    return _write(target, content)
 
 
 def typed_parameters(
@@ -155,28 +155,14 @@ def _check_installed() -> None:
         )
 
 
-def _write_whole(target: Path, content: bytes) -> Path:
-    """Write beside the target and rename, so that there is a whole file or none."""
+def _write(target: Path, content: bytes) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.stem}-", dir=target.parent)
+        with replaced(target) as file:
+            file.write(content)
     except OSError as error:
-        raise _unwritable(target, error) from error
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        # mkstemp makes files for the owner alone; a report is made to be passed on.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        raise ReportError(
+            f"{printable(target)} cannot be written: {printable(error.strerror or error)}\n"
+            "No report was written. Choose another place with output=."
+        ) from error
     return target
-
-
-def _unwritable(target: Path, error: OSError) -> ReportError:
-    return ReportError(
-        f"{printable(target)} cannot be written: {printable(error.strerror or error)}\n"
-        "No report was written. Choose another place with output=."
-    )
