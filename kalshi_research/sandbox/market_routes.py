@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kalshi_research.sandbox.exchange import OVERLAP, Exchange
 from kalshi_research.sandbox.instants import SECOND
-from kalshi_research.sandbox.queries import Query, cut_page
+from kalshi_research.sandbox.queries import Query, cut_page, first_below
 from kalshi_research.sandbox.refusals import bad_combination, bad_value, missing, not_found
 from kalshi_research.sandbox.views import market_view, orderbook_view, trade_views, updated_at
 
@@ -216,8 +216,8 @@ def _trade_page(exchange: Exchange, query: Query, low: int | None, high: int | N
     high = min((bound for bound in (high, above) if bound is not None), default=None)
     world = exchange.world
     rows = (world.ticks(ticker) if ticker in world.markets else []) if ticker else world.all_ticks()
-    start = 0 if high is None else _first_before(rows, high)
-    stop = len(rows) if low is None else _first_before(rows, low)
+    start = 0 if high is None else first_below(rows, _time, high)
+    stop = len(rows) if low is None else first_below(rows, _time, low)
     chosen = rows[start:stop]
     if block is not None:
         chosen = [tick for tick in chosen if tick.block == block]
@@ -229,15 +229,8 @@ def _instant(seconds: int | None) -> int | None:
     return None if seconds is None else seconds * SECOND
 
 
-def _first_before(rows: list[Tick], instant: int) -> int:
-    low, high = 0, len(rows)
-    while low < high:
-        middle = (low + high) // 2
-        if rows[middle].time < instant:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+def _time(tick: Tick) -> int:
+    return tick.time
 
 
 def trades(exchange: Exchange, query: Query, _: dict[str, str]) -> Json:

@@ -13,9 +13,10 @@ from kalshi_research.sandbox.refusals import bad_format, bad_value, missing
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Page", "Query", "cursor_key", "cursor_text", "cut_page"]
+__all__ = ["Page", "Query", "cursor_key", "cursor_text", "cut_page", "first_below"]
 
 Row = TypeVar("Row")
+Rank = TypeVar("Rank", int, tuple[int, str])
 Key = tuple[int, str]
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
@@ -126,13 +127,20 @@ def cut_page(rows: Sequence[Row], key: Callable[[Row], Key], cursor: str, limit:
     A cursor that is not one starts again at the first page, as the exchange does.
     """
     after = cursor_key(cursor) if cursor else None
-    start = 0 if after is None else _first_below(rows, key, after)
+    start = 0 if after is None else first_below(rows, key, after)
     page = rows[start : start + limit]
     more = start + limit < len(rows)
     return Page(page, cursor_text(key(page[-1])) if more and page else "")
 
 
-def _first_below(rows: Sequence[Row], key: Callable[[Row], Key], bound: Key) -> int:
+def first_below(rows: Sequence[Row], key: Callable[[Row], Rank], bound: Rank) -> int:
+    """The place of the first row whose key is below `bound`; rows are sorted by it, largest first.
+
+    Examples
+    --------
+    >>> first_below([9, 7, 7, 4], lambda row: row, 7)
+    3
+    """
     low, high = 0, len(rows)
     while low < high:
         middle = (low + high) // 2

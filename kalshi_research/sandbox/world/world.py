@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from kalshi_research.money import PRICE_SCALE
 from kalshi_research.sandbox.instants import DAY
 from kalshi_research.sandbox.world.catalogue import build_catalogue
 from kalshi_research.sandbox.world.depth import Levels, resting_book
@@ -195,7 +194,3 @@ class World:
         """What one YES contract pays [1/10 000 dollar]; None until it is determined."""
         market = self.markets[ticker]
         return market.value if self.now >= market.determined else None
-
-    def pays_out(self, ticker: str) -> bool:
-        """Whether the truth says YES, whatever is known by now."""
-        return self.markets[ticker].value == PRICE_SCALE
