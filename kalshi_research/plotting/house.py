@@ -16,7 +16,7 @@ from matplotlib.ticker import Formatter, FuncFormatter
 from matplotlib.transforms import Bbox
 
 from kalshi_research.errors import InputError, printable
-from kalshi_research.plotting.lettering import SourceLine, drawable, width_of, wrapped
+from kalshi_research.plotting.lettering import POINTS_PER_INCH, SourceLine, drawable, width_of, wrapped
 from kalshi_research.provenance import KEY, is_simulated, source_line
 
 if TYPE_CHECKING:
@@ -62,7 +62,6 @@ _GRID = "#E6E6E6"
 
 SMALL, NORMAL, LARGE = 7.0, 9.0, 11.0
 _WIDTH = 7.2
-_POINTS_PER_INCH = 72
 _NARROW = 220.0
 """Axes narrower than this get smaller letters [points]."""
 _DATE = 90.0
@@ -301,7 +300,7 @@ def _points(ax: Axes) -> tuple[float, float]:
     figure = ax.get_figure(root=True)
     width, height = figure.get_size_inches() if figure else (_WIDTH, 4.0)
     managed = figure is not None and figure.get_layout_engine() is not None
-    place, scale = ax.get_position(), _POINTS_PER_INCH * (0.95 if managed else 1.0)
+    place, scale = ax.get_position(), POINTS_PER_INCH * (0.95 if managed else 1.0)
     return float(place.width * width * scale), float(place.height * height * scale)
 
 

@@ -16,11 +16,11 @@ from kalshi_research.errors import printable
 if TYPE_CHECKING:
     from matplotlib.backend_bases import RendererBase
 
-__all__ = ["SourceLine", "drawable", "width_of", "wrapped"]
+__all__ = ["POINTS_PER_INCH", "SourceLine", "drawable", "width_of", "wrapped"]
 
 _SEPARATOR = " · "
 _MUST_STAY = ("SIMULATED", "INCOMPLETE", "source unknown")
-_POINTS_PER_INCH = 72
+POINTS_PER_INCH = 72
 
 
 @lru_cache(maxsize=4096)
@@ -130,7 +130,7 @@ class SourceLine(Text):
         beside = axes.yaxis.get_tightbbox(renderer)
         left = axes.bbox.x0 if beside is None else min(beside.x0, axes.bbox.x0)
         top = axes.bbox.y0 if below is None else min(below.y0, axes.bbox.y0)
-        pixel = figure.dpi / _POINTS_PER_INCH
+        pixel = figure.dpi / POINTS_PER_INCH
         self.set_position((left, top - 3 * pixel))
         width = (axes.bbox.x1 - left) / pixel
         text = "\n".join(
