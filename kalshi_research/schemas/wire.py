@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from kalshi_research.schemas.schema import Schema
     from kalshi_research.schemas.values import Values
 
-__all__ = ["Decoder", "outside_stacklevel"]
+__all__ = ["Decoder"]
 
 _MOST_NEW_FIELDS = 64
 """More unknown fields than this are no drift but another protocol."""
@@ -239,11 +238,3 @@ def _accept_old(schema: Schema, fields: dict[str, WireField]) -> None:
                 fields[name] = WireField(name, column.form, loose=True, watched=column.required)
     for name in schema.ignored_old:
         fields.setdefault(name, WireField(name, None, loose=True))
-
-
-def outside_stacklevel() -> int:
-    """How far up the first caller outside this package is, for warnings."""
-    depth, frame = 1, sys._getframe(1)  # noqa: SLF001
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("kalshi_research"):
-        depth, frame = depth + 1, frame.f_back
-    return depth

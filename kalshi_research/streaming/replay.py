@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from array import array
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from kalshi_research.errors import DecodeError, InputError, PartialDataWarning, printable
+from kalshi_research.errors import DecodeError, InputError, PartialDataWarning, printable, warn
 from kalshi_research.money import PRICE_SCALE
 from kalshi_research.provenance import KEY, provenance
 from kalshi_research.schemas.stream import Delta, Trade
-from kalshi_research.schemas.wire import outside_stacklevel
 from kalshi_research.streaming import frames
 from kalshi_research.streaming.instants import UNTIMED, Instants, given_instants, step, times_of
 from kalshi_research.streaming.sources import Recording, arrivals, name_of
@@ -334,4 +332,4 @@ def _warn(name: str, found: dict[str, Any]) -> None:
         text += (
             "\nIf frames of other markets were taken out of it, give all parts together or seq='sparse'."
         )
-    warnings.warn(text, PartialDataWarning, stacklevel=outside_stacklevel())
+    warn(text, PartialDataWarning)

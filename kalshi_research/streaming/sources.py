@@ -8,7 +8,6 @@ memory. A frame may stand in an envelope ``{"received_ms": …, "frame": {…}}`
 from __future__ import annotations
 
 import gzip
-import warnings
 import zlib
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
@@ -25,9 +24,9 @@ from kalshi_research.errors import (
     InputError,
     PartialDataWarning,
     printable,
+    warn,
 )
 from kalshi_research.schemas.stream import StreamDecoder
-from kalshi_research.schemas.wire import outside_stacklevel
 
 if TYPE_CHECKING:
     from kalshi_research.schemas.stream import Event
@@ -265,9 +264,8 @@ def _from_memory(frames: Iterable[Any]) -> Iterator[Arrival]:
 
 
 def _warn_torn(name: str) -> None:
-    warnings.warn(
+    warn(
         f"{name} breaks off in the middle of its last frame, as a recorder leaves it that was killed; "
         "everything before it is used",
         PartialDataWarning,
-        stacklevel=outside_stacklevel(),
     )
