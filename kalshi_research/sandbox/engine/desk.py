@@ -109,25 +109,30 @@ class OrderDesk:
             reduce_only=reduce_only,
         )
         check_terms(market, side, price, count)
-        if client_order_id:
+        if client_order_id in wallet.member.client_ids:
             earlier = claimed(venue, wallet.member, client_order_id)
             if earlier is not None:
-                return Receipt(venue, earlier, _so_far(earlier), 0, False)
+                return _receipt(venue, earlier, _so_far(earlier), 0, changed=False)
+        holding = venue.holding(wallet, market)
         order = Order(
-            venue.holding(wallet, market),
+            holding,
+            wallet,
+            market,
             client_order_id,
             side == "bid",
             price,
             count,
-            self_trade=self_trade,
-            post_only=post_only,
-            cancel_on_pause=cancel_on_pause,
-            expiration=expiration,
-            group=group_of(wallet, market, group_id),
-            time=venue.now,
+            count,
+            self_trade,
+            post_only,
+            cancel_on_pause,
+            expiration,
+            group_of(wallet, market, group_id),
+            venue.now,
+            venue.now,
         )
         if reduce_only:
-            position = order.holding.position
+            position = holding.position
             order.remaining = max(0, min(count, -position if order.is_bid else position))
         crossing = crosses(order, price)
         kills = crossing and dies_by_crossing(venue, order)
@@ -154,7 +159,7 @@ class OrderDesk:
             _end(venue, order, "ReduceOnlyCancel" if order.remaining < count else "")
         if expiration and order.status == "resting":
             _set_expiration(venue, order, expiration)
-        return Receipt(venue, order, matched)
+        return _receipt(venue, order, matched, 0)
 
     def amend(
         self,
@@ -231,7 +236,7 @@ class OrderDesk:
                 matched = match(venue, order)
             _conclude(venue, order, matched, rests=True, reduce_only=False, reason="Amend")
         changed = removed != 0 or matched.filled > 0
-        return Receipt(venue, order, matched, max(removed, 0), changed)
+        return _receipt(venue, order, matched, max(removed, 0), changed=changed)
 
     def decrease(
         self,
@@ -263,14 +268,14 @@ class OrderDesk:
         elif removed:
             shrink(venue, order, removed)
             announce(venue, order, "Decrease")
-        return Receipt(venue, order, _NOT_MATCHED, removed, removed > 0)
+        return _receipt(venue, order, _NOT_MATCHED, removed, changed=removed > 0)
 
     def cancel(self, user: str, order_id: str, *, subaccount: int | None = None) -> Receipt:
         """Cancel a resting order; ``receipt.reduced_by`` is what was taken off the book."""
         venue = self._venue
         venue.begin()
         order = find_reducible(venue, user, order_id, subaccount)
-        return Receipt(venue, order, _NOT_MATCHED, cancel(venue, order, ""))
+        return _receipt(venue, order, _NOT_MATCHED, cancel(venue, order, ""))
 
     def cancel_all(self, user: str, *, subaccount: int | None = None) -> list[Order]:
         """Cancel all resting orders of a user, or of one subaccount, and answer them."""
@@ -337,6 +342,22 @@ def _set_expiration(venue: Venue, order: Order, expiration: int) -> None:
 def _expire(venue: Venue, order: Order, expiration: int) -> None:
     if order.status == "resting" and order.expiration == expiration:
         cancel(venue, order, "ExpiryCancel")
+
+
+def _receipt(
+    venue: Venue, order: Order, matched: Matched, reduced_by: int, *, changed: bool = True
+) -> Receipt:
+    return Receipt(
+        order,
+        matched.filled,
+        matched.value,
+        matched.fees,
+        order.remaining,
+        reduced_by,
+        changed,
+        venue.clock,
+        venue.now,
+    )
 
 
 def _so_far(order: Order) -> Matched:

@@ -8,8 +8,9 @@ in 1/100 contract, money in 1/1 000 000 dollar.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from kalshi_research.fees import FeeTerms
@@ -31,8 +32,7 @@ __all__ = [
 ]
 
 
-@dataclass(slots=True)
-class BookDelta:
+class BookDelta(Struct):
     """The size of a level changed.
 
     The book shows bids only: an offer of YES at `p` is on the side ``no`` at ``1 − p``, and
@@ -48,8 +48,7 @@ class BookDelta:
     order: Order
 
 
-@dataclass(slots=True)
-class Trade:
+class Trade(Struct):
     """Two orders met. `price` is the YES price, which was the resting order's."""
 
     clock: int
@@ -61,8 +60,7 @@ class Trade:
     taker_side: Literal["bid", "ask"]
 
 
-@dataclass(slots=True)
-class Fill:
+class Fill(Struct):
     """One party's half of a trade; both halves carry the trade's id.
 
     `fee` is what was charged for it, rounding included; `position` the signed position after it.
@@ -79,8 +77,7 @@ class Fill:
     position: int
 
 
-@dataclass(slots=True)
-class OrderUpdate:
+class OrderUpdate(Struct):
     """The full state of an order after a change.
 
     What never changes (id, user, market, side, subaccount, group, …) is read from `order`.
@@ -103,8 +100,7 @@ class OrderUpdate:
     client_order_id: str
 
 
-@dataclass(slots=True)
-class PositionUpdate:
+class PositionUpdate(Struct):
     """The state of a position after a change; see `Holding` for the fields."""
 
     clock: int
@@ -120,8 +116,7 @@ class PositionUpdate:
     volume: int
 
 
-@dataclass(slots=True)
-class Lifecycle:
+class Lifecycle(Struct):
     """A market changed its state, dates, grid or result.
 
     `kind` is the name of the event on the wire; it is empty for the changes that the exchange does
@@ -148,8 +143,7 @@ class Lifecycle:
     grid: PriceGrid
 
 
-@dataclass(slots=True)
-class Settlement:
+class Settlement(Struct):
     """A position was paid out.
 
     `revenue` is what the position was worth, before `rounding_fee` was kept from it; `fees` is all
@@ -173,8 +167,7 @@ class Settlement:
     fees: int
 
 
-@dataclass(slots=True)
-class GroupUpdate:
+class GroupUpdate(Struct):
     """An order group changed; `limit` is its limit of contracts after the change."""
 
     clock: int
@@ -185,8 +178,7 @@ class GroupUpdate:
     limit: int
 
 
-@dataclass(slots=True)
-class ExchangeUpdate:
+class ExchangeUpdate(Struct):
     """Trading, or the whole exchange, was paused or resumed."""
 
     clock: int
@@ -195,8 +187,7 @@ class ExchangeUpdate:
     trading_active: bool
 
 
-@dataclass(slots=True)
-class FeeUpdate:
+class FeeUpdate(Struct):
     """The fees of all markets of an event changed."""
 
     clock: int

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
-    from kalshi_research.sandbox.engine.accounts import Holding
+    from kalshi_research.sandbox.engine.accounts import Holding, Wallet
     from kalshi_research.sandbox.engine.groups import OrderGroup
-    from kalshi_research.sandbox.engine.venue import Venue
+    from kalshi_research.sandbox.engine.markets import Market
 
 __all__ = ["Matched", "Order", "Reason", "Receipt", "SelfTrade", "Side", "Status", "TimeInForce"]
 
@@ -31,7 +33,7 @@ Reason = Literal[
 ]
 
 
-class Order:
+class Order(Struct, eq=False):
     """One order, from its acceptance on. To be read, not changed, from outside the engine.
 
     Attributes
@@ -71,72 +73,34 @@ class Order:
         Its neighbours in the queue at its price.
     """
 
-    __slots__ = (
-        "ahead",
-        "behind",
-        "cancel_on_pause",
-        "carried",
-        "client_order_id",
-        "created",
-        "expiration",
-        "filled",
-        "group",
-        "holding",
-        "initial",
-        "is_bid",
-        "lock",
-        "maker_cost",
-        "maker_fees",
-        "market",
-        "order_id",
-        "post_only",
-        "price",
-        "reason",
-        "remaining",
-        "self_trade",
-        "status",
-        "taker_cost",
-        "taker_fees",
-        "ticket",
-        "updated",
-        "wallet",
-    )
-
-    def __init__(
-        self,
-        holding: Holding,
-        client_order_id: str,
-        is_bid: bool,
-        price: int,
-        count: int,
-        *,
-        self_trade: SelfTrade,
-        post_only: bool,
-        cancel_on_pause: bool,
-        expiration: int,
-        group: OrderGroup | None,
-        time: int,
-    ) -> None:
-        self.order_id = ""
-        self.client_order_id = client_order_id
-        self.holding = holding
-        self.wallet = holding.wallet
-        self.market = holding.market
-        self.is_bid = is_bid
-        self.price = price
-        self.initial = self.remaining = count
-        self.filled = self.carried = self.lock = self.ticket = 0
-        self.taker_cost = self.maker_cost = self.taker_fees = self.maker_fees = 0
-        self.status: Status = "resting"
-        self.reason: Reason = ""
-        self.self_trade = self_trade
-        self.post_only = post_only
-        self.cancel_on_pause = cancel_on_pause
-        self.expiration = expiration
-        self.group = group
-        self.created = self.updated = time
-        self.ahead: Order | None = None
-        self.behind: Order | None = None
+    holding: Holding
+    wallet: Wallet
+    market: Market
+    client_order_id: str
+    is_bid: bool
+    price: int
+    initial: int
+    remaining: int
+    self_trade: SelfTrade
+    post_only: bool
+    cancel_on_pause: bool
+    expiration: int
+    group: OrderGroup | None
+    created: int
+    updated: int
+    order_id: str = ""
+    filled: int = 0
+    status: Status = "resting"
+    reason: Reason = ""
+    taker_cost: int = 0
+    maker_cost: int = 0
+    taker_fees: int = 0
+    maker_fees: int = 0
+    carried: int = 0
+    lock: int = 0
+    ticket: int = 0
+    ahead: Order | None = None
+    behind: Order | None = None
 
     @property
     def side(self) -> Side:
@@ -150,7 +114,7 @@ class Order:
         )
 
 
-class Matched:
+class Matched(Struct):
     """What an incoming order got.
 
     Attributes
@@ -161,14 +125,13 @@ class Matched:
         Why matching ended although there was more to match: ``SelfTradeCancel``, ``group`` or empty.
     """
 
-    __slots__ = ("fees", "filled", "stopped", "value")
+    filled: int = 0
+    value: int = 0
+    fees: int = 0
+    stopped: str = ""
 
-    def __init__(self) -> None:
-        self.filled = self.value = self.fees = 0
-        self.stopped = ""
 
-
-class Receipt:
+class Receipt(Struct):
     """What a request about an order brought.
 
     Attributes
@@ -190,30 +153,15 @@ class Receipt:
     clock, time : int
     """
 
-    __slots__ = (
-        "changed",
-        "clock",
-        "fees",
-        "filled",
-        "order",
-        "reduced_by",
-        "remaining",
-        "time",
-        "value",
-    )
-
-    def __init__(
-        self, venue: Venue, order: Order, matched: Matched, reduced_by: int = 0, changed: bool = True
-    ) -> None:
-        self.order = order
-        self.filled = matched.filled
-        self.value = matched.value
-        self.fees = matched.fees
-        self.remaining = order.remaining
-        self.reduced_by = reduced_by
-        self.changed = changed
-        self.clock = venue.clock
-        self.time = venue.now
+    order: Order
+    filled: int
+    value: int
+    fees: int
+    remaining: int
+    reduced_by: int
+    changed: bool
+    clock: int
+    time: int
 
     @property
     def average_price(self) -> int | None:

@@ -60,7 +60,13 @@ class Rejection(Exception):  # noqa: N818 - a refusal is an answer of the exchan
         self.code = code
         self.message = message
         self.details = details
-        super().__init__(f"{status} {code}" + (f": {details}" if details else ""))
+        super().__init__(reason, status, code, message, details)
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.code}" + (f": {self.details}" if self.details else "")
+
+    def __repr__(self) -> str:
+        return f"Rejection({str(self)!r})"
 
 
 def refuse(reason: str, details: str = "", *, status: int | None = None) -> Rejection:
