@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 import kalshi_research as kr
+from kalshi_research.client.timing import Timing
+from kalshi_research.environments import find_target
 from kalshi_research.errors import (
     DecodeError,
     FrameError,
@@ -44,7 +46,11 @@ def exchange() -> FakeExchange:
 
 @pytest.fixture
 def client(exchange: FakeExchange) -> Iterator[kr.Client]:
-    with StubServer(exchange) as server, kr.connect(server.url, deadline=5) as client:
+    impatient = Timing(uniform=min)  # a retry waits for the least time there is: none
+    with (
+        StubServer(exchange) as server,
+        kr.Client(find_target(server.url), deadline=5, timing=impatient) as client,
+    ):
         yield client
 
 
