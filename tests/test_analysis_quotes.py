@@ -465,7 +465,10 @@ def test_changes_are_dealt_out_as_by_hand(word: list[str]) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (changes_of(change(0, 0)).drop(columns="side"), r"lacks the column\(s\) side; one row is"),
+        (
+            changes_of(change(0, 0)).drop(columns="side"),
+            r"lacks the column\(s\) side; replay_book makes",
+        ),
         (changes_of(change(0, 0, side="yes")), "must be 'bid' or 'ask', but row 0 says 'yes'"),
         (changes_of(change(0, 0, price=np.nan)), "price of changes of the book is not a number"),
         (changes_of(change(0, 0, change=0.001)), "is no multiple of 1/100 contract"),

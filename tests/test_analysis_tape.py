@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from fractions import Fraction
 from pathlib import Path
@@ -385,6 +386,20 @@ def test_no_trades_give_the_columns_of_some(name: str) -> None:
     assert empty.dtypes.to_dict() == full.dtypes.to_dict()
     assert (empty.index.dtype, empty.index.name) == (full.index.dtype, full.index.name)
     assert len(classification_accuracy(tick_rule(GOOD.iloc[:0]))) == 3
+
+
+@pytest.mark.parametrize("trades", [GOOD, GOOD.iloc[:0]], ids=["some", "none"])
+def test_the_tables_of_columns_are_true(trades: pd.DataFrame) -> None:
+    flagged = trades.assign(is_block_trade=pd.array([False] * len(trades), dtype="boolean"))
+    for function, frame in (
+        (parent_orders, parent_orders(flagged)),
+        (time_bars, time_bars(trades, "1min")),
+        (classification_accuracy, classification_accuracy(tick_rule(trades))),
+        (tape_order, tape_order(trades)[["sequence", "parent"]]),
+    ):
+        for column, dtype in frame.dtypes.items():
+            row = rf"^ *([\w, ]*, )?{column}(, [\w, ]*)?  +{re.escape(str(dtype))} "
+            assert re.search(row, function.__doc__ or "", re.MULTILINE), (function.__name__, column)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

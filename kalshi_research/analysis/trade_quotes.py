@@ -28,7 +28,7 @@ __all__ = ["join_quotes", "quotes_before", "stream_times"]
 
 _QUOTE_MAKERS = "quotes(book_history) makes such frames"
 _CHANGE_NEEDED = ("ticker", "side", "price", "change", "arrival")
-_CHANGE_MAKERS = "one row is one change of a level, in the order in which a recorded stream brought it"
+_CHANGE_MAKERS = "replay_book makes such frames"
 
 
 def join_quotes(
@@ -133,7 +133,8 @@ def stream_times(
     """Give the trades of a recorded stream the instant at which they changed the book.
 
     A trade message tells its time in whole seconds or milliseconds; the changes that the trade
-    made in the book arrive before it and tell theirs to the microsecond.
+    made in the book arrive before it and tell theirs to the microsecond. `replay_book` gives the
+    frames of both.
 
     Parameters
     ----------
