@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Sealed", "Signer", "find_signer"]
 
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# The text between the banners of an RSA or Ed25519 key; a path looks like this by no accident.
+_KEY_BODY = re.compile(r"M[A-Za-z0-9+/]{55,}={0,2}", re.ASCII)
 _MAX_FILE_BYTES = 65_536
 _PASTED = (
     "private_key holds the text of a key; it was not used.\n"
@@ -79,7 +81,8 @@ class Sealed:
         """Algorithm and signing function, or what is wrong; never raises, being full of secrets."""
         given = self._private_key
         if isinstance(given, (bytes, bytearray)) or (
-            isinstance(given, str) and ("-----BEGIN" in given or "\n" in given)
+            isinstance(given, str)
+            and ("-----BEGIN" in given or "\n" in given or _KEY_BODY.fullmatch(given.strip()))
         ):
             return _PASTED
         if not isinstance(given, (str, os.PathLike)):
@@ -220,7 +223,7 @@ def _parse(
     try:
         key = load_pem_private_key(pem, password=word)
     except TypeError:
-        if word is None:
+        if b"ENCRYPTED" in pem:
             return f"{said} is encrypted; nothing was sent.\nPass passphrase= as well."
         return f"{said} is not encrypted; nothing was sent.\nLeave passphrase= out."
     except (ValueError, UnsupportedAlgorithm):

@@ -184,6 +184,7 @@ def _damaged(folder, key):
         (_damaged, None, "damaged"),
         (lambda folder, key: write_key(folder, key, password=b"right"), None, "passphrase="),
         (lambda folder, key: write_key(folder, key, password=b"right"), "wrong", "passphrase"),
+        (lambda folder, key: write_key(folder, key, password=b"right"), "", "is encrypted"),
         (write_key, "needless", "not encrypted"),
         (lambda folder, key: ec.generate_private_key(ec.SECP256R1()), None, "RSA and Ed25519"),
         (lambda folder, key: rsa.generate_private_key(65537, 1024), None, "too short"),  # noqa: S505
@@ -225,6 +226,14 @@ def test_the_text_of_a_key_is_refused_and_shown_nowhere(ed_key, as_bytes) -> Non
     ]
     assert ours
     assert all(secret not in str(frame.locals) for frame in ours)
+
+
+def test_a_key_without_its_banners_is_no_path_and_is_not_shown(ed_key, rsa_key) -> None:
+    for key in (ed_key, rsa_key):
+        body = "".join(_pem_text(key).splitlines()[1:-1])
+        with pytest.raises(ConfigError, match="holds the text of a key") as caught:
+            connect("demo", key_id=KEY_ID, private_key=body)
+        assert body[:20] not in str(caught.value)
 
 
 def test_a_key_in_the_place_of_its_id_is_not_shown_either(ed_key) -> None:

@@ -295,6 +295,26 @@ def test_drawn_reads_the_artists_and_not_the_data() -> None:
     assert drawn(Figure().subplots()).empty
 
 
+@pytest.mark.parametrize("thing", [None, Figure(), np.array([1])])
+def test_drawn_looks_at_one_axes(thing: object) -> None:
+    with pytest.raises(InputError, match="ax must be one matplotlib Axes"):
+        drawn(thing)  # type: ignore[arg-type]
+
+
+def test_trades_of_one_instant_do_not_stand_on_an_axis_of_years() -> None:
+    ax = plot_price(sample_trades().iloc[:1])
+    first, last = ax.get_xlim()
+    assert last - first == pytest.approx(1 / 24)  # an hour, in days
+
+
+@pytest.mark.parametrize("column", ["price", "cumulative"])
+def test_a_level_without_a_number_is_not_drawn_around(column: str) -> None:
+    curve = depth_curve(sample_book())
+    curve.loc[0, column] = np.nan
+    with pytest.raises(FrameError, match="lacks its price or its contracts"):
+        plot_depth(curve)
+
+
 def test_drawn_tells_times_in_utc() -> None:
     ax = plot_price(sample_trades(), tz="America/New_York")
     row = drawn(ax).iloc[0]

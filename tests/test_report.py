@@ -643,6 +643,8 @@ def test_ordinary_markup_is_kept() -> None:
         ("pays $1$ dollar", 1),
         ("`$x$` is code", 0),
         ("$$\nx^2\n$$", 1),
+        ("Hence $$x^2$$ holds, for $x$", 2),
+        ("costs $5 and $$6", 0),
         ("US$ 5 and A$ 6", 0),
     ],
 )

@@ -70,11 +70,13 @@ def plot_depth(
         )
     leg = "NO" if curve.attrs.get("leg") == "no" else "YES"
     price = numbers(curve, "price", what="a depth curve")
-    numbers(curve, "cumulative", what="a depth curve")
+    contracts = numbers(curve, "cumulative", what="a depth curve")
+    if not np.isfinite(price).all() or not np.isfinite(contracts).all():
+        raise FrameError(f"a row of a depth curve lacks its price or its contracts; {_MAKERS}")
     ax = house.canvas(ax)
     handles = [_side(ax, curve[curve["side"] == side], side, leg) for side in ("bid", "ask")]
     if not curve.empty:
-        low, high = np.nanmin(price), np.nanmax(price)
+        low, high = price.min(), price.max()
         pad = max(0.02 * (high - low), 0.02)
         ax.set_xlim(max(0.0, low - pad), min(1.0, high + pad))
         ax.set_ylim(bottom=0)

@@ -23,6 +23,8 @@ __all__ = ["plot_price"]
 
 _TRADES = "get_trades and read_trades make such frames"
 _QUOTES = "quotes(book_history) makes such frames"
+_ALONE = np.timedelta64(30, "m")
+"""Room on each side of trades that share one instant."""
 _LARGEST = 170.0
 """Area of the marker of the largest trade [points²]."""
 _MANY = 4_000
@@ -90,6 +92,8 @@ def plot_price(
     house.time_ticks(ax, where)
     house.price_ticks(ax.yaxis)
     _limit(ax, price, band)
+    if band is None and when.size and when[0] == when[-1]:
+        ax.set_xlim(when[0] - _ALONE, when[0] + _ALONE)
     if not handles:
         house.say_empty(ax, "no trades")
     above = house.key_row(ax, handles)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.collections import (
     FillBetweenPolyCollection,
     LineCollection,
@@ -16,13 +17,13 @@ from matplotlib.collections import (
 from matplotlib.dates import AutoDateFormatter, ConciseDateFormatter, DateFormatter
 from matplotlib.lines import Line2D
 
+from kalshi_research.errors import InputError
 from kalshi_research.plotting.house import instants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
 
 __all__ = ["drawn"]
 
@@ -65,6 +66,10 @@ def drawn(ax: Axes) -> pd.DataFrame:
        what  label  count  y_min  y_max
     0  line  price      2    0.4    0.5
     """
+    if not isinstance(ax, Axes):
+        raise InputError(
+            f"ax must be one matplotlib Axes, as plot_price returns it, not {type(ax).__name__}"
+        )
     rows = []
     for one in (ax, *ax.child_axes):
         for artist in one.get_children():

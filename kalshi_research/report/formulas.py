@@ -27,6 +27,7 @@ _BAD_FORMULA: tuple[type[Exception], ...] = (
 _BLOCK = r"^ {0,3}\$\$(?P<block_formula>[\s\S]+?)\$\$[ \t]*(?:\n|$)"
 # An opening dollar has no space behind it, a closing one none before it and no digit behind it:
 # "from $0.42 to $0.58" is prose.
+_DISPLAYED = r"(?<!\\)\$\$(?P<displayed_text>[^$]+?)\$\$"
 _INLINE = r"(?<!\\)\$(?![\s$])(?P<formula_text>(?:[^$\\\n]|\\.)*?(?:[^$\\\s]|\\[^\s]))\$(?![\d$])"
 _ANY = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$", re.DOTALL)
 
@@ -67,6 +68,11 @@ def _parse_block(_block: BlockParser, match: Match[str], state: BlockState) -> i
     return match.end()
 
 
+def _parse_displayed(_inline: InlineParser, match: Match[str], state: InlineState) -> int:
+    state.append_token({"type": "displayed_formula", "raw": match.group("displayed_text")})
+    return match.end()
+
+
 def _parse_inline(_inline: InlineParser, match: Match[str], state: InlineState) -> int:
     state.append_token({"type": "formula", "raw": match.group("formula_text")})
     return match.end()
@@ -76,6 +82,10 @@ def _show_block(_renderer: object, formula: str) -> str:
     return f"<div>{_mathml(formula, block=True)}</div>\n"
 
 
+def _show_displayed(_renderer: object, formula: str) -> str:
+    return _mathml(formula, block=True)
+
+
 def _show_inline(_renderer: object, formula: str) -> str:
     return _mathml(formula, block=False)
 
@@ -83,9 +93,11 @@ def _show_inline(_renderer: object, formula: str) -> str:
 def _formulas(md: Markdown) -> None:
     md.block.register("formula_block", _BLOCK, _parse_block, before="list")
     md.inline.register("formula", _INLINE, _parse_inline, before="codespan")
+    md.inline.register("displayed_formula", _DISPLAYED, _parse_displayed, before="formula")
     renderer = md.renderer
     if isinstance(renderer, HTMLRenderer):
         renderer.register("formula_block", _show_block)
+        renderer.register("displayed_formula", _show_displayed)
         renderer.register("formula", _show_inline)
 
 
