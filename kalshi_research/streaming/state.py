@@ -101,22 +101,26 @@ class Counters:
         Deltas of a book that was out of step or invalid.
     contained : int
         Deltas that a snapshot already had in it, by its clock.
+    late : int
+        Frames of a subscription that had ended.
     """
 
     repeated: int = 0
     early: int = 0
     withheld: int = 0
     contained: int = 0
+    late: int = 0
 
 
 class _Subscription:
     """The count of one sid, and the books that it feeds."""
 
-    __slots__ = ("books", "next", "recent", "sid")
+    __slots__ = ("books", "is_announced", "next", "recent", "sid")
 
-    def __init__(self, sid: int, first: int | None) -> None:
+    def __init__(self, sid: int, first: int | None, *, is_announced: bool) -> None:
         self.sid = sid
         self.next = first
+        self.is_announced = is_announced
         self.books: dict[str, Book] = {}
         self.recent: list[Any] = [None] * _WINDOW
 
@@ -160,6 +164,7 @@ class Session:
         self._contiguous = contiguous
         self._yes_leg = use_yes_price
         self._subscriptions: dict[int, _Subscription] = {}
+        self._ended: set[int] = set()
         self._books: dict[str, Book] = {}
         self.books: Mapping[str, Book] = MappingProxyType(self._books)
         self.transitions: list[Transition] = []
@@ -225,6 +230,8 @@ class Session:
             The exchange's clock, and its time [ms]; -1 where the frame has none.
         """
         subscription = self._subscriptions.get(sid) or self._subscription(sid)
+        if subscription is None:
+            return None
         frame = (seq, ticker, side, price, change, clock, time_ms)
         if seq == subscription.next:
             subscription.next = seq + 1
@@ -237,10 +244,7 @@ class Session:
             return None
         status = book.status
         if status != "live" and status != "stale":  # noqa: PLR1714  a set takes longer
-            if book.seq < 0:
-                self.counters.early += 1
-            else:
-                self.counters.withheld += 1
+            self._withhold(book, clock)
             return None
         if clock >= 0 and not self._is_after(book, clock, time_ms):
             return None
@@ -274,27 +278,25 @@ class Session:
     ) -> Book | None:
         """Take a whole book, of (price, count) for each leg; the book, unless it is impossible."""
         subscription = self._subscriptions.get(sid) or self._subscription(sid)
+        if subscription is None:
+            return None
         if self._yes_leg:
             no = [(PRICE_SCALE - price, count) for price, count in no]
         frame = (seq, ticker, yes, no, clock)
         book = self._books.get(ticker) or Book(ticker)
         if seq == subscription.next:
             subscription.next = seq + 1
-        else:
-            backwards = subscription.next is not None and seq < subscription.next
-            if not self._in_step(subscription, frame, certain=clock >= 0 or book.holds(yes, no)):
-                return None
-            if backwards and clock < book.clock:
-                return None  # an old snapshot sent again: it is not what the market is now
+        elif not self._in_step(subscription, frame, certain=clock >= 0 or book.holds(yes, no)):
+            return None
         subscription.recent[seq % _WINDOW] = frame
-        self._books[ticker] = book
+        if 0 <= clock < book.clock and (book.sid == sid or not subscription.is_announced):
+            if book.sid in (sid, _UNKNOWN):
+                # Behind the changes it was sent after, or the clock has restarted: the next will tell.
+                self._drop(book, "syncing", f"the exchange's clock went back to {clock}")
+                book.clock = clock
+            return None
         before = book.clock if book.sid == sid else _UNKNOWN
-        if book.sid != sid:
-            owner = self._subscriptions.get(book.sid)
-            if owner is not None:
-                owner.books.pop(ticker, None)
-            book.sid = sid
-        subscription.books[ticker] = book
+        self._hand_over(book, subscription)
         book.seq, book.clock, book.touched = seq, clock, True
         book.floor, book.sent = clock, sent_ms
         book.heard = before if before <= clock else _UNKNOWN
@@ -310,7 +312,8 @@ class Session:
     def subscribed(self, sid: int) -> None:
         """A subscription begins; its frames are counted from 1."""
         self.ended(sid, "subscribed anew")
-        self._subscriptions[sid] = _Subscription(sid, 1 if self._contiguous else None)
+        self._ended.discard(sid)
+        self._subscriptions[sid] = _Subscription(sid, 1 if self._contiguous else None, is_announced=True)
 
     def reply(
         self,
@@ -335,6 +338,8 @@ class Session:
         """
         if seq is not None:
             subscription = self._subscriptions.get(sid) or self._subscription(sid)
+            if subscription is None:
+                return
             frame = (seq, kind)
             if seq == subscription.next:
                 subscription.next = seq + 1
@@ -354,6 +359,7 @@ class Session:
     def ended(self, sid: int, reason: str) -> None:
         """A subscription has ended: its books are out of step until another one has them."""
         subscription = self._subscriptions.pop(sid, None)
+        self._ended.add(sid)
         for book in subscription.books.values() if subscription else ():
             self._drop(book, "syncing", reason)
             book.sid = _UNKNOWN
@@ -362,6 +368,7 @@ class Session:
         """The connection has ended, and all its subscriptions with it."""
         for sid in list(self._subscriptions):
             self.ended(sid, reason)
+        self._ended.clear()
 
     def suspend(self, reason: str) -> None:
         """It is doubtful whether the other end is there: live books become stale."""
@@ -375,9 +382,12 @@ class Session:
             if book.status == "stale":
                 self._become(book, "live", "")
 
-    def _subscription(self, sid: int) -> _Subscription:
-        """A subscription whose beginning was not seen."""
-        found = self._subscriptions[sid] = _Subscription(sid, None)
+    def _subscription(self, sid: int) -> _Subscription | None:
+        """A subscription whose beginning was not seen; None for one that has ended."""
+        if sid in self._ended:
+            self.counters.late += 1
+            return None
+        found = self._subscriptions[sid] = _Subscription(sid, None, is_announced=False)
         return found
 
     def _in_step(
@@ -406,11 +416,21 @@ class Session:
             reason = f"{lost:,} frame{'s' if lost > 1 else ''} lost before {where}"
         else:
             subscription.recent = [None] * _WINDOW
+            subscription.recent[seq % _WINDOW] = frame
             reason = f"{where} came after number {due - 1}"
         for book in subscription.books.values():
             if book.status in ("live", "stale"):
                 self._drop(book, "syncing", reason)
         return not known
+
+    def _hand_over(self, book: Book, subscription: _Subscription) -> None:
+        """From now on this subscription feeds the book, and no other one."""
+        if book.sid != subscription.sid:
+            owner = self._subscriptions.get(book.sid)
+            if owner is not None:
+                owner.books.pop(book.ticker, None)
+            book.sid = subscription.sid
+        subscription.books[book.ticker] = self._books[book.ticker] = book
 
     def _early(self, subscription: _Subscription, ticker: str) -> None:
         """A delta of a market of which this subscription has sent no snapshot."""
@@ -419,6 +439,14 @@ class Session:
             book = subscription.books[ticker] = self._books[ticker] = Book(ticker)
             book.sid = subscription.sid
             self.transitions.append(Transition(ticker, book.status, book.reason))
+
+    def _withhold(self, book: Book, clock: int) -> None:
+        """A delta of a book that is out of step: a snapshot from before it will be too old."""
+        if book.seq < 0:
+            self.counters.early += 1
+        else:
+            self.counters.withheld += 1
+        book.clock = max(book.clock, clock)
 
     def _is_after(self, book: Book, clock: int, time_ms: int) -> bool:
         """Whether a delta came after what the book has in it, by the exchange's clock."""
@@ -431,6 +459,7 @@ class Session:
             self.counters.contained += 1
             return False
         self._drop(book, "syncing", f"the exchange's clock went back to {clock}")
+        book.clock = clock
         return False
 
     def _drop(self, book: Book, status: Status, reason: str) -> None:
