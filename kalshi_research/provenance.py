@@ -32,7 +32,7 @@ from kalshi_research.errors import printable
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["KEY", "combined", "is_simulated", "provenance", "query_hash", "source_line"]
+__all__ = ["KEY", "combined", "is_simulated", "note", "provenance", "query_hash", "source_line"]
 
 KEY = "kalshi"
 """The key in ``frame.attrs``."""
@@ -80,6 +80,22 @@ def provenance(
         "query": query,
         **more,
     }
+
+
+def note(frame: pd.DataFrame, **more: str | float | bool) -> None:
+    """Add to what a frame says of its origin; frames that share the dict with it keep theirs.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> whole = pd.DataFrame({"x": [1, 2]})
+    >>> whole.attrs[KEY] = {"rows": 2}
+    >>> part = whole[:1]
+    >>> note(part, rows=1)
+    >>> whole.attrs[KEY]["rows"], part.attrs[KEY]["rows"]
+    (2, 1)
+    """
+    frame.attrs[KEY] = {**frame.attrs[KEY], **more}
 
 
 def _of(frame: pd.DataFrame | pd.Series) -> Provenance | None:

@@ -16,7 +16,7 @@ import pandas as pd
 from kalshi_research.errors import FrameError, InputError, printable
 from kalshi_research.files.sources import Source, content, is_untyped
 from kalshi_research.files.stored import is_stored, read_frame, restored, write_frame
-from kalshi_research.provenance import KEY, provenance
+from kalshi_research.provenance import KEY, note, provenance
 from kalshi_research.schemas import (
     CANDLESTICKS,
     EVENTS,
@@ -403,7 +403,7 @@ def _read(source: Source, schema: Schema, **context: Any) -> pd.DataFrame:
     decoder.add_table(found if not is_untyped(found) else numbered(found, schema))
     frame = decoder.frame(_provenance(name, schema, decoder.rows, 1))
     if decoder.left_out:
-        frame.attrs[KEY]["left_out"] = ", ".join(decoder.left_out)
+        note(frame, left_out=", ".join(decoder.left_out))
     return frame
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kalshi_research.errors import ArchiveError, printable
 from kalshi_research.files import read_frame, write_frame
-from kalshi_research.provenance import KEY, query_hash
+from kalshi_research.provenance import KEY, note, query_hash
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,11 +68,11 @@ def cached(
         except ArchiveError:
             path.unlink(missing_ok=True)
         else:
-            frame.attrs[KEY] = {**frame.attrs[KEY], "cache": "hit"}
+            note(frame, cache="hit")
             return frame
     frame = fetch()
     final = bool(frame.attrs[KEY]["complete"]) and is_final(frame)
-    frame.attrs[KEY] = {**frame.attrs[KEY], "cache": "stored" if final else "not final"}
+    note(frame, cache="stored" if final else "not final")
     if final:
         write_frame(path, frame, schema)
     return frame

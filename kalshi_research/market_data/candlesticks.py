@@ -25,7 +25,7 @@ from kalshi_research.market_data.arguments import (
 from kalshi_research.market_data.cache import cached, is_over
 from kalshi_research.market_data.tiers import cutoff, is_unknown, require_known
 from kalshi_research.market_data.walks import Collection, Walk
-from kalshi_research.provenance import KEY
+from kalshi_research.provenance import note
 from kalshi_research.schemas import CANDLESTICKS
 
 if TYPE_CHECKING:
@@ -174,15 +174,17 @@ def _fetch(
     frame = rows.frame(asked=names)
     silent = [name for name in missing if name not in set(frame["ticker"].unique())]
     if silent and not cursor and not require_known(client, silent, of=len(names)):
-        frame.attrs[KEY] = {**frame.attrs[KEY], "complete": False}
+        note(frame, complete=False)
     # The exchange takes whole seconds and includes both ends.
-    inside = (frame["period_start"] >= low) | (frame["close"].isna() & frame["previous"].notna())
+    inside = frame["period_start"] >= low
+    if question["latest"]:
+        inside |= frame["close"].isna() & frame["previous"].notna()
     if high is not None:
         inside &= frame.index <= high
     if inside.all():
         return frame
     cut: pd.DataFrame = frame[inside]
-    cut.attrs = {**frame.attrs, KEY: {**frame.attrs[KEY], "rows": len(cut)}}
+    note(cut, rows=len(cut))
     return cut
 
 

@@ -28,7 +28,7 @@ from kalshi_research.market_data.cache import cached
 from kalshi_research.market_data.news import Known, known_items
 from kalshi_research.market_data.tiers import cutoff
 from kalshi_research.market_data.walks import Collection, Row, Test, Walk
-from kalshi_research.provenance import KEY
+from kalshi_research.provenance import note
 from kalshi_research.schemas import MARKETS
 
 if TYPE_CHECKING:
@@ -531,5 +531,5 @@ def _inside(frame: pd.DataFrame, window: Window | None) -> pd.DataFrame:
     if inside.all():
         return frame
     cut: pd.DataFrame = frame[inside]
-    cut.attrs = {**frame.attrs, KEY: {**frame.attrs[KEY], "rows": len(cut)}}
+    note(cut, rows=len(cut))
     return cut

@@ -14,7 +14,7 @@ from kalshi_research.market_data.arguments import (
     whole_number,
 )
 from kalshi_research.market_data.walks import Collection, Walk
-from kalshi_research.provenance import KEY
+from kalshi_research.provenance import note
 from kalshi_research.schemas import ORDERBOOKS
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def get_orderbooks(
         )
         known = [name for name in names if name not in set(missing)]
         frame["ticker"] = frame["ticker"].cat.set_categories(known)
-        frame.attrs[KEY] = {**frame.attrs[KEY], "complete": False}
+        note(frame, complete=False)
     return frame
 
 

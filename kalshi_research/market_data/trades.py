@@ -22,7 +22,7 @@ from kalshi_research.market_data.cache import cached, is_over
 from kalshi_research.market_data.news import Known, known_items
 from kalshi_research.market_data.tiers import cutoff, is_unknown, require_known
 from kalshi_research.market_data.walks import Collection, Row, Test, Walk
-from kalshi_research.provenance import KEY
+from kalshi_research.provenance import note
 from kalshi_research.schemas import TRADES
 
 if TYPE_CHECKING:
@@ -162,10 +162,9 @@ def _fetch(
     if names is not None and not rows.capped and not cursor:
         silent = set(names).difference(frame["ticker"].unique())
         if silent and not require_known(client, sorted(silent, key=names.index), of=len(names)):
-            frame.attrs[KEY] = {**frame.attrs[KEY], "complete": False}
+            note(frame, complete=False)
     if known is not None:
         known.warn_unless(rows.met or rows.capped, len(frame))
-    attrs = frame.attrs
     # The exchange filters by whole seconds; the window is exact.
     if low is not None:
         after = known is not None and known.since is not None
@@ -174,7 +173,7 @@ def _fetch(
         frame = frame[frame.index < high]
     if known is not None and known.ids:
         frame = frame[~frame["trade_id"].isin(known.ids)]
-    frame.attrs = {**attrs, KEY: {**attrs[KEY], "rows": len(frame)}}
+    note(frame, rows=len(frame))
     return frame
 
 

@@ -28,7 +28,7 @@ from kalshi_research.errors import (
     warn,
 )
 from kalshi_research.progress import progress
-from kalshi_research.provenance import KEY, provenance, query_hash
+from kalshi_research.provenance import note, provenance, query_hash
 from kalshi_research.schemas import Decoder, OrderbookDecoder
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ class Collection:
             rows=self.rows,
             pages=self.pages,
             complete=complete,
-            schema=f"{self._schema.kind}/{self._schema.version}",
+            schema=self._schema.tag,
             query=self._query,
             simulated=self._client.simulated,
             **more,
@@ -314,7 +314,7 @@ class Collection:
                 f"{printable(missing[0], 60)}: unknown to the exchange, or filtered out",
                 PartialDataWarning,
             )
-            frame.attrs[KEY] = {**frame.attrs[KEY], "complete": False}
+            note(frame, complete=False)
         return frame
 
 
