@@ -172,7 +172,8 @@ def _fetch(
                 rows, missing, [_query(*window, minutes) for window in _windows(low, until, minutes, 1)]
             )
     frame = rows.frame(asked=names)
-    silent = [name for name in missing if name not in set(frame["ticker"].unique())]
+    came = set(frame["ticker"].unique())
+    silent = [name for name in missing if name not in came]
     if silent and not cursor and not require_known(client, silent, of=len(names)):
         note(frame, complete=False)
     # The exchange takes whole seconds and includes both ends.
