@@ -173,3 +173,35 @@ def test_a_cache_folder_that_cannot_be_made_is_said(exchange, tmp_path):
         with pytest.raises(ArchiveError, match=r"cannot be made: .*nothing was sent"):
             kr.get_trades(client, TICKER, end="2026-11-01")
         assert exchange.paths() == []
+
+
+class TestCandlesticksOfNeighbouringDays:
+    """In the hour to 04:00 UTC, midnight in New York, nothing is traded in this market."""
+
+    TICKER = "KXHIGHNY-26NOV01-B51.5"
+    MIDNIGHT = pd.Timestamp("2026-11-01", tz="America/New_York")
+
+    def test_a_period_without_trades_before_the_start_is_left_out(self):
+        client = kr.connect("sandbox")
+        day = kr.get_candlesticks(client, self.TICKER, start=self.MIDNIGHT, end="2026-11-01T12:00Z")
+        assert day["period_start"].min() == self.MIDNIGHT
+
+    def test_neighbouring_windows_share_no_period(self):
+        client = kr.connect("sandbox")
+        before = kr.get_candlesticks(
+            client, self.TICKER, start=self.MIDNIGHT - pd.Timedelta(hours=12), end=self.MIDNIGHT
+        )
+        after = kr.get_candlesticks(client, self.TICKER, start=self.MIDNIGHT, end="2026-11-01T12:00Z")
+        assert not before.index.intersection(after.index).size
+
+    def test_the_latest_before_the_start_comes_where_it_is_asked_for(self):
+        client = kr.connect("sandbox")
+        day = kr.get_candlesticks(
+            client,
+            self.TICKER,
+            start=self.MIDNIGHT,
+            end="2026-11-01T12:00Z",
+            include_latest_before_start=True,
+        )
+        assert day["period_start"].iloc[0] < self.MIDNIGHT
+        assert day["previous"].iloc[0] == 0.24
