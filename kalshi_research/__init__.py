@@ -19,6 +19,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kalshi_research import errors
+    from kalshi_research.analysis import (
+        classification_accuracy,
+        join_quotes,
+        market_fee_terms,
+        parent_orders,
+        quote_rule,
+        stream_times,
+        tape_order,
+        tick_rule,
+        time_bars,
+        trade_bars,
+        trading_fees,
+        volume_bars,
+    )
     from kalshi_research.book import (
         book_notional,
         cumulative,
@@ -35,6 +49,12 @@ if TYPE_CHECKING:
     from kalshi_research.datasets import dataset_names, load_dataset
     from kalshi_research.environments import start_sandbox
     from kalshi_research.errors import KalshiError
+    from kalshi_research.fees import (
+        FeeTerms,
+        break_even_price,
+        round_trip_cost,
+        trading_fee,
+    )
     from kalshi_research.files import (
         read_candlesticks,
         read_events,
@@ -73,10 +93,34 @@ if TYPE_CHECKING:
     )
     from kalshi_research.provenance import source_line
     from kalshi_research.report import write_report
+    from kalshi_research.streaming import (
+        replay_book,
+    )
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "analysis": (
+        "classification_accuracy",
+        "join_quotes",
+        "market_fee_terms",
+        "parent_orders",
+        "quote_rule",
+        "stream_times",
+        "tape_order",
+        "tick_rule",
+        "time_bars",
+        "trade_bars",
+        "trading_fees",
+        "volume_bars",
+    ),
+    "fees": (
+        "FeeTerms",
+        "break_even_price",
+        "round_trip_cost",
+        "trading_fee",
+    ),
+    "streaming": ("replay_book",),
     "book": (
         "book_notional",
         "cumulative",
@@ -130,8 +174,11 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "Client",
+    "FeeTerms",
     "KalshiError",
     "book_notional",
+    "break_even_price",
+    "classification_accuracy",
     "connect",
     "cumulative",
     "dataset_names",
@@ -152,13 +199,17 @@ __all__ = [
     "get_series",
     "get_trades",
     "imbalance",
+    "join_quotes",
     "load_dataset",
+    "market_fee_terms",
     "microprice",
     "no_view",
+    "parent_orders",
     "plot_candlesticks",
     "plot_depth",
     "plot_ladder",
     "plot_price",
+    "quote_rule",
     "quotes",
     "read_candlesticks",
     "read_events",
@@ -167,10 +218,20 @@ __all__ = [
     "read_orderbooks",
     "read_series",
     "read_trades",
+    "replay_book",
+    "round_trip_cost",
     "search_markets",
     "source_line",
     "spread",
     "start_sandbox",
+    "stream_times",
+    "tape_order",
+    "tick_rule",
+    "time_bars",
+    "trade_bars",
+    "trading_fee",
+    "trading_fees",
+    "volume_bars",
     "write_candlesticks",
     "write_events",
     "write_markets",

@@ -434,10 +434,12 @@ def round_trip_cost(
     ----------
     entry, exit_price : str, Decimal or float
         Of the same leg [dollars].
+    quantity : str, Decimal, int or float
+        [contracts]
     role, exit_role : {"taker", "maker"}
         Of the purchase and the sale; the sale's is by default the purchase's.
-
-    The other parameters are those of `trading_fee`.
+    **rule
+        ``fee_type``, ``multiplier``, ``rounding`` and ``on`` of `trading_fee`.
 
     Returns
     -------
@@ -468,10 +470,16 @@ def break_even_price(
 
     Parameters
     ----------
+    entry : str, Decimal or float
+        Price of the purchase [dollars].
+    quantity : str, Decimal, int or float
+        [contracts]
+    role, exit_role : {"taker", "maker"}
+        Of the purchase and the sale; the sale's is by default the purchase's.
     grid : PriceGrid, optional
         Prices to choose from; by default every whole cent.
-
-    The other parameters are those of `round_trip_cost`.
+    **rule
+        ``fee_type``, ``multiplier``, ``rounding`` and ``on`` of `trading_fee`.
 
     Returns
     -------
