@@ -85,8 +85,13 @@ def build(folder: Path) -> None:
     sets = {}
     for name, (kind, frame, what) in frames().items():
         # The address and the hour of the fetch are not part of the data.
-        about = {**frame.attrs[KEY], "environment": "sandbox", "host": "simulated exchange"}
-        about |= {"fetched_at": "2026-11-20T15:00:00+00:00", "simulated": True, "dataset": name}
+        recorded = frame.attrs[KEY]["environment"] == "file"
+        about = {
+            **frame.attrs[KEY],
+            "host": "Kalshi documentation" if recorded else "simulated exchange",
+        }
+        about |= {"environment": "file" if recorded else "sandbox", "simulated": True, "dataset": name}
+        about |= {"fetched_at": "2026-11-20T15:00:00+00:00"}
         frame.attrs = {KEY: about}
         path = folder / f"{name}.parquet"
         write_frame(path, frame, kind)
@@ -110,7 +115,8 @@ def _sheet(sets: dict[str, dict[str, object]]) -> str:
     return f"""# Data sets
 
 **SIMULATED.** Made by the simulated exchange of this package (seed {SEED}), not recorded from Kalshi:
-the form is that of real answers, the numbers are invented.
+the form is that of real answers, the numbers are invented. The sample order book is the invented
+example that Kalshi's documentation of 2025 computes with.
 
 ```python
 import kalshi_research as kr

@@ -1,6 +1,7 @@
 """Small data sets that come with the package, made by the simulated exchange.
 
-Everything here is SIMULATED: it has the form of real answers, and no number in it is real.
+Everything here is SIMULATED: it has the form of real answers, and no number in it is real,
+not even in the sample order book, which is the example of Kalshi's documentation of 2025.
 ``datasets/README.md`` says how each set was made; the same command makes the same bytes.
 """
 
