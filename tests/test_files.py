@@ -432,3 +432,18 @@ def test_a_new_field_is_kept_on_disk(tmp_path: Path) -> None:
         frame = kr.read_trades(page)
     kr.write_trades(frame, tmp_path / "t.parquet")
     assert_identical(kr.read_trades(tmp_path / "t.parquet"), frame)
+
+
+@pytest.mark.parametrize("path", ["", None, 5])
+def test_what_is_no_path_is_refused(path: object) -> None:
+    with pytest.raises(InputError, match="is not the path of a file"):
+        kr.write_trades(kr.load_dataset("kxhighny_trades").head(2), path)  # type: ignore[arg-type]
+
+
+def test_a_path_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    trades = kr.load_dataset("kxhighny_trades").head(2)
+    kr.write_trades(trades, "~/trades.parquet")
+    assert (tmp_path / "trades.parquet").is_file()
+    pd.testing.assert_frame_equal(kr.read_trades("~/trades.parquet"), trades)

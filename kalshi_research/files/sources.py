@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
@@ -19,7 +20,7 @@ from kalshi_research.errors import ArchiveError, DecodeError, InputError, printa
 from kalshi_research.parts import read_part
 from kalshi_research.schemas.tables import as_table
 
-__all__ = ["Source", "content", "is_untyped"]
+__all__ = ["Source", "content", "file_path", "is_untyped"]
 
 Source: TypeAlias = (
     "str | bytes | PathLike[str] | Mapping[str, Any] | Sequence[Any] | pd.DataFrame | pa.Table"
@@ -28,6 +29,13 @@ Source: TypeAlias = (
 
 _LARGEST = 1 << 31
 """More bytes than this, unpacked, are no recorded answer."""
+
+
+def file_path(path: object) -> Path:
+    """A path as a user writes it, ``~`` included."""
+    if not isinstance(path, str | PathLike) or not fspath(path):
+        raise InputError(f"{printable(repr(path), 60)} is not the path of a file")
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - an unknown ~user stays as it is
 
 
 def content(source: Source) -> tuple[bytes | pa.Table, str]:
@@ -41,7 +49,7 @@ def content(source: Source) -> tuple[bytes | pa.Table, str]:
     if isinstance(source, bytes):
         return source, "JSON text"
     if isinstance(source, str | PathLike):
-        return _file_content(Path(fspath(source))), str(source)
+        return _file_content(file_path(source)), str(source)
     if isinstance(source, Mapping | Sequence):
         try:
             return msgspec.json.encode(source), type(source).__name__

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from kalshi_research.errors import ArchiveError, FrameError, printable
+from kalshi_research.files.sources import file_path
 from kalshi_research.parts import read_part, write_part
 from kalshi_research.schemas.tables import check, is_own, own_frame
 
@@ -45,7 +45,7 @@ def write_frame(path: str | PathLike[str], frame: pd.DataFrame, schema: Kind) ->
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise FrameError(f"this frame cannot be written: {printable(error, 160)}") from None
     metadata = {**(table.schema.metadata or {}), _META: json.dumps(meta).encode()}
-    write_part(Path(fspath(path)), table.replace_schema_metadata(metadata))
+    write_part(file_path(path), table.replace_schema_metadata(metadata))
 
 
 def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def read_frame(path: str | PathLike[str], schema: Kind) -> pd.DataFrame:
     ArchiveError
         If the file is missing, damaged, or of another kind or version.
     """
-    table = read_part(Path(fspath(path)))
+    table = read_part(file_path(path))
     if not is_stored(table):
         raise ArchiveError(f"{printable(path)} was not written by this package")
     return restored(table, schema, str(path))
