@@ -102,6 +102,10 @@ class Auditor:
             book = self.engine.book(ticker)
             assert dict(book.yes) == self.books[ticker]["yes"]
             assert dict(book.no) == self.books[ticker]["no"]
+            for side in (market.bids, market.asks):
+                for level in side.levels.values():
+                    tickets = [order.ticket for order in level]
+                    assert tickets == sorted(set(tickets)), "the queue is out of time order"
             assert book.yes == sorted(book.yes)
             assert book.no == sorted(book.no)
             if book.yes and book.no:
