@@ -14,15 +14,16 @@ status       meaning
 
 Only a ``live`` book gives numbers. The exchange numbers the frames of one subscription
 (``sid``) in one row, over all its markets and including its replies; so a missing number
-puts every book of that subscription out of step, and so does a number that comes again
-with other content. A snapshot repairs the one book it is of. A frame that is repeated
-word for word changes nothing.
+puts every book of that subscription out of step, and so does one that has been passed. Of
+these only number 1 begins a new count, the others are not used. A snapshot repairs the one
+book it is of. A frame that is repeated word for word changes nothing.
 
 Prices are in 1/10 000 dollar, counts in 1/100 contract. Both ladders are bids, the NO
 one in prices of the NO leg; `Book.best` and `Book.levels` turn it into YES asks.
 
 Whoever feeds a session reads `Session.transitions` (what changed its status, and why)
-and empties it, and asks `Session.awaiting` which markets need a snapshot.
+and empties it, and asks `Session.awaiting` which markets need a snapshot. A market that
+snapshots do not repair needs a new subscription.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class Counters:
     contained : int
         Deltas that a snapshot already had in it, by its clock.
     late : int
-        Frames of a subscription that had ended.
+        Frames whose number had been passed, or of a subscription that had ended.
     """
 
     repeated: int = 0
@@ -286,7 +287,7 @@ class Session:
         book = self._books.get(ticker) or Book(ticker)
         if seq == subscription.next:
             subscription.next = seq + 1
-        elif not self._in_step(subscription, frame, certain=clock >= 0 or book.holds(yes, no)):
+        elif not self._in_step(subscription, frame, clock >= 0 or book.holds(yes, no)):
             return None
         subscription.recent[seq % _WINDOW] = frame
         if 0 <= clock < book.clock and (book.sid == sid or not subscription.is_announced):
@@ -391,37 +392,41 @@ class Session:
         return found
 
     def _in_step(
-        self, subscription: _Subscription, frame: tuple[Any, ...], *, certain: bool = True
+        self, subscription: _Subscription, frame: tuple[Any, ...], holds: bool | None = None
     ) -> bool:
         """Whether a frame with another number than the next one counts; puts the books out of step.
 
-        Unless `certain`, a frame like an earlier one of that number may be that one again, or
-        the first of a new count: then no book of the subscription can be trusted, nor the frame.
+        `holds` is given for a snapshot: whether its clock or its book tells that one like an
+        earlier one of that number *is* that one. If not, it may be the first of a new count:
+        then no book of the subscription can be trusted, nor the frame.
         """
         seq, due = frame[0], subscription.next
-        if due is None:
+        if due is None or (seq > due and not self._contiguous):
             subscription.next = seq + 1
             return True
         known = seq < due and subscription.recent[seq % _WINDOW] == frame
-        if known and certain:
+        if known and holds is not False:
             self.counters.repeated += 1
             return False
-        subscription.next = seq + 1
-        if seq > due and not self._contiguous:
-            return True
         self.holes.append(Hole(subscription.sid, due - 1, seq))
         where = f"number {seq} of subscription {subscription.sid}"
         if seq > due:
             lost = seq - due
             reason = f"{lost:,} frame{'s' if lost > 1 else ''} lost before {where}"
         else:
-            subscription.recent = [None] * _WINDOW
-            subscription.recent[seq % _WINDOW] = frame
             reason = f"{where} came after number {due - 1}"
         for book in subscription.books.values():
             if book.status in ("live", "stale"):
                 self._drop(book, "syncing", reason)
-        return not known
+        if seq < due:
+            # In a sparse recording the frame with number 1 may have been left out.
+            restarts = seq == 1 or (holds is not None and not self._contiguous)
+            if known or not restarts:
+                self.counters.late += 1
+                return False
+            subscription.recent = [None] * _WINDOW
+        subscription.next = seq + 1
+        return True
 
     def _hand_over(self, book: Book, subscription: _Subscription) -> None:
         """From now on this subscription feeds the book, and no other one."""
