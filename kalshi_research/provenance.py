@@ -159,7 +159,7 @@ def source_line(frame: pd.DataFrame | pd.Series) -> str:
         "SIMULATED" if found.get("simulated") else "",
         f"Kalshi {printable(found.get('environment', '?'), 40)}",
         printable(found.get("endpoint", ""), 80),
-        f"{int(found.get('rows') or 0):,} rows",
+        f"{int(found.get('rows') or 0):,} rows fetched",
         "" if found.get("complete") else "INCOMPLETE",
         printable(found.get("fetched_at", ""), 40),
     ]

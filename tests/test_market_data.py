@@ -184,6 +184,34 @@ class TestNothingIsLost:
         assert len(rest) == 500
         assert "/markets/trades" not in exchange.paths()
 
+    @pytest.mark.parametrize("start", [None, "2026-01-01"])
+    def test_a_failure_between_two_walks_loses_nothing(self, client, exchange, start):
+        exchange.fault = lambda path, number: Answer(400, {}) if path == "/historical/cutoff" else None
+        with pytest.raises(PaginationError) as caught:
+            kr.get_trades(client, TICKER, start=start)
+        assert len(caught.value.frame) == 2500
+        exchange.fault = lambda path, number: None
+        exchange.asked.clear()
+        rest = kr.get_trades(client, TICKER, start=start, cursor=caught.value.cursor)
+        assert len(rest) == 500
+        assert "/markets/trades" not in exchange.paths()
+
+    def test_resuming_after_the_last_walk_brings_nothing_twice(self, client, exchange):
+        exchange.cutoff = NOON - timedelta(days=80)
+        exchange.fault = lambda path, number: Answer(400, {}) if path == "/historical/cutoff" else None
+        with pytest.raises(PaginationError) as caught:
+            kr.get_trades(client, TICKER, start="2026-11-01")
+        exchange.fault = lambda path, number: None
+        rest = kr.get_trades(client, TICKER, start="2026-11-01", cursor=caught.value.cursor)
+        assert len(caught.value.frame) == 2500
+        assert len(rest) == 0
+
+    def test_a_failure_while_looking_for_unknown_tickers_loses_nothing(self, client, exchange):
+        exchange.fault = lambda path, number: Answer(400, {}) if path == "/markets" else None
+        with pytest.raises(PaginationError) as caught:
+            kr.get_trades(client, [OTHER, "KXNO-SUCH"], start="2026-11-20")
+        assert len(caught.value.frame) == 10
+
     def test_a_cursor_of_another_question_is_refused(self, client):
         with pytest.raises(InputError, match="another question"):
             kr.get_trades(client, OTHER, cursor="live:KXSOMETHING|1000")
@@ -485,6 +513,14 @@ class TestCandlesticks:
             [0.1, 0.2, 0.2, 4.0, 0.21]
         ]
         assert candles.attrs["kalshi"]["tier"] == "live+historical"
+
+    def test_without_an_end_it_is_the_present_of_the_exchange(self, client, exchange):
+        exchange.routes["/exchange/user_data_timestamp"] = lambda *_: {
+            "as_of_time": "2026-11-20T12:10:00Z"
+        }
+        candles = kr.get_candlesticks(client, TICKER, start="2026-11-20T10:00Z", interval="1h")
+        assert candles.index[-1] == pd.Timestamp("2026-11-20T13:00Z")
+        assert len(candles) == 3
 
     @pytest.mark.parametrize("interval", ["5min", 5, "H", True, None])
     def test_only_three_intervals(self, client, exchange, interval):

@@ -23,7 +23,7 @@ from kalshi_research.market_data.arguments import (
     unix_floor,
 )
 from kalshi_research.market_data.cache import cached, is_over
-from kalshi_research.market_data.tiers import cutoff, is_unknown, require_known
+from kalshi_research.market_data.tiers import cutoff, exchange_time, is_unknown, require_known
 from kalshi_research.market_data.walks import Collection, Walk
 from kalshi_research.provenance import note
 from kalshi_research.schemas import CANDLESTICKS
@@ -159,14 +159,15 @@ def _fetch(
         show_progress=show_progress,
         context={"period_interval": minutes},
     )
-    until = pd.Timestamp(client.clock()).ceil(f"{minutes}min") if high is None else high
+    until = exchange_time(client).ceil(f"{minutes}min") if high is None else high
     for i, some in enumerate(chunks(names, TICKERS_A_REQUEST)):
         for j, (first, last) in enumerate(_windows(low, until, minutes, len(some))):
             latest = (question["latest"] and j == 0) or None
             _live(rows, f"{i}.{j}", some, _query(first, last, minutes, latest))
     missing = sorted(set(names).difference(rows.so_far()["ticker"].unique()), key=names.index)
-    if missing and not cursor:
-        boundary = cutoff(client, "market_settled_ts")
+    if missing:
+        with rows.between():
+            boundary = cutoff(client, "market_settled_ts")
         if boundary is not None and low < boundary:
             _history(
                 rows, missing, [_query(*window, minutes) for window in _windows(low, until, minutes, 1)]
@@ -174,8 +175,9 @@ def _fetch(
     frame = rows.frame(asked=names)
     came = set(frame["ticker"].unique())
     silent = [name for name in missing if name not in came]
-    if silent and not cursor and not require_known(client, silent, of=len(names)):
-        note(frame, complete=False)
+    with rows.between():
+        if silent and not cursor and not require_known(client, silent, of=len(names)):
+            note(frame, complete=False)
     # The exchange takes whole seconds and includes both ends.
     inside = frame["period_start"] >= low
     if question["latest"]:

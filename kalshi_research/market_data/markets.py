@@ -473,7 +473,8 @@ def _walks_by_filter(
         if rows.full or not reaches_back:
             continue
         if not asked:
-            boundary, asked = cutoff(client, "market_settled_ts"), True
+            with rows.between():
+                boundary, asked = cutoff(client, "market_settled_ts"), True
         # A market is created and closed before it is settled.
         if boundary is None or (dated and window[1] and window[1] >= boundary):
             continue

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from kalshi_research.client import Client
 
-__all__ = ["cutoff", "is_unknown", "require_known"]
+__all__ = ["cutoff", "exchange_time", "is_unknown", "require_known"]
 
 
 def cutoff(client: Client, what: str) -> pd.Timestamp | None:
@@ -63,6 +63,20 @@ def is_unknown(error: KalshiError) -> bool:
     if isinstance(error, PaginationError):
         return isinstance(error.cause, NotFoundError) and error.cursor.endswith("|")
     return isinstance(error, NotFoundError)
+
+
+def exchange_time(client: Client) -> pd.Timestamp:
+    """The present of the exchange: a simulated one may stand still, or run ahead.
+
+    A real one shares the present of this machine.
+    """
+    if client.simulated:
+        try:
+            answer = client.request("GET", "/exchange/user_data_timestamp")
+            return timestamp(answer.get("as_of_time"), "as_of_time")
+        except NotFoundError:
+            pass
+    return timestamp(client.clock(), "clock")
 
 
 def require_known(client: Client, names: Sequence[str], *, of: int) -> bool:

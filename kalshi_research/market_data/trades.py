@@ -160,9 +160,11 @@ def _fetch(
                 raise
     frame = rows.frame(asked=names)
     if names is not None and not rows.capped and not cursor:
-        silent = set(names).difference(frame["ticker"].unique())
-        if silent and not require_known(client, sorted(silent, key=names.index), of=len(names)):
-            note(frame, complete=False)
+        came = set(frame["ticker"].unique())
+        silent = [name for name in names if name not in came]
+        with rows.between():
+            if silent and not require_known(client, silent, of=len(names)):
+                note(frame, complete=False)
     if known is not None:
         known.warn_unless(rows.met or rows.capped, len(frame))
     # The exchange filters by whole seconds; the window is exact.
@@ -196,7 +198,8 @@ def _walks(
         if rows.full or rows.met:
             continue
         if not asked:
-            boundary, asked = cutoff(client, "trades_created_ts"), True
+            with rows.between():
+                boundary, asked = cutoff(client, "trades_created_ts"), True
         if boundary is not None and (low is None or low < boundary):
             yield Walk(
                 f"historical:{name or '*'}", "/historical/trades", "trades", params, keep=keep, stop=stop

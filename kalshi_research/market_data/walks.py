@@ -9,9 +9,9 @@ everything that had arrived and a cursor that resumes the *whole* question.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Collection as Collection_
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from kalshi_research.errors import (
     DecodeError,
     InputError,
     KalshiError,
+    NotFoundError,
     PaginationError,
     PartialDataWarning,
     WalkInterrupted,
@@ -117,6 +118,7 @@ class Collection:
         self._fetched_at = client.clock()
         self._tiers: list[str] = []
         self._at = ""  # the cursor that fetches the page after the last one added
+        self._last = ""  # the walk begun last
         self.rows = 0
         self.pages = 0
         self.capped = False
@@ -135,7 +137,11 @@ class Collection:
     def walk(self, walk: Walk) -> None:
         """Add all pages of `walk`; does nothing where a resumed question is already past it."""
         cursor = ""
+        self._last = walk.name
         if self._resume_name:
+            if self._resume_name == f"after {walk.name}":
+                self._resume_name = ""
+                return
             if walk.name != self._resume_name:
                 return
             cursor, self._resume_name, self._resume_cursor = self._resume_cursor, "", ""
@@ -163,7 +169,8 @@ class Collection:
         except KalshiError as error:
             if self.pages == 0:
                 raise
-            raise self._broken(walk, error) from error
+            cursor = error.cursor if isinstance(error, PaginationError) else self._at
+            raise self._broken(f"{walk.name}|{cursor}", error) from error
         if self._at and self._room() == 0:
             self.capped = True
 
@@ -232,15 +239,26 @@ class Collection:
         self.met = self.met or met
         return met
 
-    def _broken(self, walk: Walk, error: KalshiError) -> PaginationError:
-        cursor = error.cursor if isinstance(error, PaginationError) else self._at
+    @contextmanager
+    def between(self) -> Iterator[None]:
+        """Ask something beside the walks: where that fails, no row of theirs is lost."""
+        try:
+            yield
+        except NotFoundError:
+            raise
+        except KalshiError as error:
+            if self.pages == 0:
+                raise
+            raise self._broken(f"after {self._last}|", error) from error
+
+    def _broken(self, cursor: str, error: KalshiError) -> PaginationError:
         reason = error.cause if isinstance(error, PaginationError) and error.cause else error
         return PaginationError(
             f"{printable(self._endpoint)} broke off after {self.rows:,} rows in {self.pages} pages: "
             f"{str(reason).splitlines()[0]}\n"
             "The rows so far are in .frame (do not take them for complete).\n"
             "Go on with the same call and cursor=error.cursor.",
-            cursor=f"{walk.name}|{cursor}",
+            cursor=cursor,
             rows=self.rows,
             pages=self.pages,
             cause=reason,

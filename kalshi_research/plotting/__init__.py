@@ -12,8 +12,22 @@ from __future__ import annotations
 
 from kalshi_research.plotting.candlesticks import plot_candlesticks
 from kalshi_research.plotting.depth import plot_depth
+from kalshi_research.plotting.depth_history import plot_depth_history
+from kalshi_research.plotting.fee_curve import plot_fee_curve
 from kalshi_research.plotting.ladder import plot_ladder
 from kalshi_research.plotting.price import plot_price
+from kalshi_research.plotting.slippage import plot_slippage
+from kalshi_research.plotting.spreads import plot_spreads
 from kalshi_research.plotting.summary import drawn
 
-__all__ = ["drawn", "plot_candlesticks", "plot_depth", "plot_ladder", "plot_price"]
+__all__ = [
+    "drawn",
+    "plot_candlesticks",
+    "plot_depth",
+    "plot_depth_history",
+    "plot_fee_curve",
+    "plot_ladder",
+    "plot_price",
+    "plot_slippage",
+    "plot_spreads",
+]

@@ -218,7 +218,11 @@ def _cents(said: Number) -> int:
 
 
 def _count(said: Number) -> int:
-    count = _fixed(said, COUNT_SCALE)
+    if isinstance(said, str) and said[-3:-2] == "." and len(said) < 18 and said.isascii():
+        digits = said[:-3] + said[-2:]  # nearly always; sizes are too many to remember them all
+        count = int(digits) if digits.removeprefix("-").isdigit() else _fixed(said, COUNT_SCALE)
+    else:
+        count = _fixed(said, COUNT_SCALE)
     if abs(count) > _LARGEST:
         raise InputError(f"a count of {printable(said, 40)} contracts is impossible")
     return count
@@ -252,48 +256,44 @@ class StreamDecoder:
             If it is no frame of the exchange, or one without what it must have.
         """
         try:
-            if isinstance(frame, Mapping):
-                return self._converted(frame)
-            try:
-                found = self._decode(frame)
-            except msgspec.ValidationError as error:
-                return self._reply(self._other(frame), str(error))
-            return self._event(found)
+            if isinstance(frame, bytes | str):
+                try:
+                    found = self._decode(frame)
+                except msgspec.ValidationError as error:
+                    return self._reply(self._other(frame), str(error))
+            else:
+                try:
+                    found = msgspec.convert(frame, _BOOKS)
+                except msgspec.ValidationError as error:
+                    return self._reply(msgspec.convert(frame, _Other), str(error))
+            if type(found) is _DeltaFrame:
+                return self._delta(found)
+            return self._trade(found) if type(found) is _TradeFrame else self._snapshot(found)
         except (msgspec.DecodeError, InputError) as error:
             raise DecodeError(f"this is no frame of the exchange: {printable(error, 160)}") from None
         except (UnicodeError, RecursionError) as error:
             raise DecodeError(f"this is no JSON: {printable(error, 120)}") from None
 
-    def _converted(self, frame: Mapping[str, Any]) -> Event:
-        try:
-            found = msgspec.convert(frame, _BOOKS)
-        except msgspec.ValidationError as error:
-            return self._reply(msgspec.convert(frame, _Other), str(error))
-        return self._event(found)
-
-    def _event(self, found: Any) -> Event:
-        if type(found) is _DeltaFrame:
-            msg = found.msg
-            if msg.price_dollars is not None:
-                price = self._prices[msg.price_dollars]
-            else:
-                price = self._cents[_given(msg.price, "price_dollars")]
-            change = self._counts[_first(msg.delta_fp, msg.delta, "delta_fp")]
-            sent_ms = found.sending_ts_ms
-            return Delta(
-                found.sid,
-                found.seq,
-                msg.market_ticker,
-                1 if msg.side == "no" else 0,
-                price,
-                change,
-                _UNKNOWN if msg.clock is None else msg.clock,
-                _UNKNOWN if msg.ts_ms is None else msg.ts_ms,
-                msg.ts if isinstance(msg.ts, str) else "",
-                _UNKNOWN if sent_ms is None else sent_ms,
-                msg.client_order_id,
-            )
-        return self._trade(found) if type(found) is _TradeFrame else self._snapshot(found)
+    def _delta(self, found: _DeltaFrame) -> Delta:
+        msg = found.msg
+        if msg.price_dollars is not None:
+            price = self._prices[msg.price_dollars]
+        else:
+            price = self._cents[_given(msg.price, "price_dollars")]
+        change, clock, time_ms, sent_ms = msg.delta_fp, msg.clock, msg.ts_ms, found.sending_ts_ms
+        return Delta(
+            found.sid,
+            found.seq,
+            msg.market_ticker,
+            1 if msg.side == "no" else 0,
+            price,
+            self._counts[change if change is not None else _given(msg.delta, "delta_fp")],
+            _UNKNOWN if clock is None else clock,
+            _UNKNOWN if time_ms is None else time_ms,
+            msg.ts if type(msg.ts) is str else "",
+            _UNKNOWN if sent_ms is None else sent_ms,
+            msg.client_order_id,
+        )
 
     def _snapshot(self, found: _SnapshotFrame) -> Snapshot:
         msg = found.msg

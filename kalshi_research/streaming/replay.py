@@ -195,7 +195,8 @@ class _Run:
         times = times_of(chunk, self._time)
         session, instants, codes = self._session, self._instants, self._codes
         delta, counters, transitions = session.delta, session.counters, session.transitions
-        note_change, note_quote = self._changes.extend, self._quotes.extend
+        note_change, note_quote = self._changes.frombytes, self._quotes.frombytes
+        pack_change, pack_quote = frames.pack_change, frames.pack_quote
         yes_leg, arrival = self._is_yes_leg, self._arrival
         for (event, _), time in zip(chunk, times, strict=True):
             if time > instants.due:
@@ -219,14 +220,14 @@ class _Run:
                 else:
                     count = -1 if book is None else book.yes.counts.get(price, 0)
                 if book is not None or counters.repeated == repeated:
-                    note_change((time, code, side, price, event.change, count, arrival))
+                    note_change(pack_change(time, code, side, price, event.change, count, arrival))
             else:
                 book = self._other(event, time, arrival)
             if transitions:
                 self._flag(time, arrival)
             if book is not None and book.touched:
                 yes, no = book.yes, book.no
-                note_quote((
+                note_quote(pack_quote(
                     time, codes[book.ticker], yes.best, yes.size, no.best, no.size, 0, 0,
                     book.seq, book.clock, arrival,
                 ))  # fmt: skip
@@ -264,7 +265,7 @@ class _Run:
                     f"(frame {arrival + 1:,} of the recording), so it cannot be known.\n"
                     "Pass before_snapshot='flag' to keep what follows its first snapshot."
                 )
-            self._quotes.extend((
+            self._quotes.frombytes(frames.pack_quote(
                 time, self._codes.setdefault(ticker, len(self._codes)), 0, 0, 0, 0,
                 frames.STATUSES.index(status), self._reasons.setdefault(reason, len(self._reasons) + 1),
                 book.seq, -1, arrival,
@@ -279,7 +280,9 @@ class _Run:
             for is_ask, side in enumerate(levels or ()):
                 running = accumulate(count for _, count in side)
                 for level, ((price, count), total) in enumerate(zip(side, running, strict=True)):
-                    self._levels.extend((instant, code, is_ask, level, price, count, total))
+                    self._levels.frombytes(
+                        frames.pack_level(instant, code, is_ask, level, price, count, total)
+                    )
 
     def result(self, name: str, *, sparse: bool) -> Replay:
         """The frames of all that was noted."""

@@ -11,7 +11,7 @@ import gzip
 import zlib
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from itertools import chain
+from itertools import chain, islice
 from os import PathLike, fspath
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
@@ -87,10 +87,10 @@ def arrivals(recording: Recording) -> Iterator[Arrival]:
     if not isinstance(recording, Iterable):
         raise InputError(f"cannot replay {type(recording).__name__}: give {_KINDS}")
     items = iter(recording)
-    first = next(items, None)
-    if first is not None and _is_path(first):
-        return merged([_from_file(Path(fspath(each))) for each in _paths(chain([first], items))])
-    return _from_memory(items if first is None else chain([first], items))
+    start = list(islice(items, 1))
+    if start and _is_path(start[0]):
+        return merged([_from_file(Path(fspath(each))) for each in _paths(chain(start, items))])
+    return _from_memory(chain(start, items))
 
 
 def merged(streams: list[Iterator[Arrival]]) -> Iterator[Arrival]:
@@ -214,7 +214,7 @@ def _from_lines(lines: Iterator[bytes], name: str, unit: str = "line") -> Iterat
     number, line = 0, b""
     try:
         for number, line in enumerate(lines, 1):  # noqa: B007  the handler tells where it stopped
-            if len(line) <= 2 and not line.strip():
+            if not line or line.isspace():
                 continue
             if enveloped is None:
                 enveloped = _opened(line) is not None
