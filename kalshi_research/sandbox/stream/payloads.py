@@ -222,12 +222,15 @@ def lifecycle(event: Lifecycle, source: Source) -> bytes | None:
     """What the life of a market brought; None for what the exchange does not announce."""
     kind = event.kind
     payload: Json = {"market_ticker": event.ticker, "event_type": kind}
+    combo = source.is_combo(event.ticker)
     seconds = event.time // _SECOND
     if kind == "created":
         told = source.announcement(event.ticker)
         if told is None:
             return None
         payload |= told | {"close_ts": event.close_time // _SECOND} | _grid(event, source)
+        if combo:  # their channel has the name of the grid only
+            del payload["price_ranges"]
     elif kind in ("activated", "deactivated"):
         payload["is_deactivated"] = kind == "deactivated"
     elif kind == "close_date_updated":
@@ -238,7 +241,7 @@ def lifecycle(event: Lifecycle, source: Source) -> bytes | None:
         payload["determination_ts"] = seconds
     elif kind == "settled":
         payload["settled_ts"] = seconds
-    elif kind == "price_level_structure_updated":
+    elif kind == "price_level_structure_updated" and not combo:
         payload |= _grid(event, source)
     else:
         return None
