@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kalshi_research.money import MONEY_SCALE
 from kalshi_research.sandbox.instants import DAY
+from kalshi_research.sandbox.stream.options import StreamOptions
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox.auth import KeyRing
@@ -74,6 +75,7 @@ class Exchange:
         What ``/account/limits`` reports.
     buckets : Buckets or None
         None leaves the limits unenforced.
+    stream : StreamOptions
     """
 
     world: World
@@ -84,6 +86,7 @@ class Exchange:
     buckets: Buckets | None
     requests: deque[RequestRecord] = field(default_factory=lambda: deque(maxlen=20_000))
     lock: threading.Lock = field(default_factory=threading.Lock)
+    stream: StreamOptions = field(default_factory=StreamOptions)
 
     def wall_ms(self) -> int:
         """The real time [ms], against which signatures are checked."""

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.applications import Starlette
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import BaseRoute, Route, Router
 
 from kalshi_research.sandbox import account_routes, candle_routes, event_routes, market_routes
 from kalshi_research.sandbox.auth import not_signed
@@ -18,6 +18,7 @@ from kalshi_research.sandbox.exchange import Exchange, RequestRecord
 from kalshi_research.sandbox.queries import Query
 from kalshi_research.sandbox.rate_limits import COSTS, DEFAULT_COST
 from kalshi_research.sandbox.refusals import Refusal, gone, not_found, refused
+from kalshi_research.sandbox.stream.endpoint import stream_route
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -113,11 +114,12 @@ def build_app(exchange: Exchange, hosts: Callable[[], frozenset[str]]) -> Starle
         The values of ``Host`` that are ours. A page in a browser can reach
         loopback too; it cannot forge this header or `Origin`.
     """
-    routes = [
+    routes: list[BaseRoute] = [
         Route(PREFIX + path, _endpoint(exchange, path, handler, operation, private), methods=["GET"])
         for path, handler, operation, private in _ROUTES
     ]
     routes += [Route(PREFIX + path, _gone(exchange), methods=[method]) for path, method in _LEGACY]
+    routes += [stream_route(exchange, hosts)]
     app = Starlette(exception_handlers={Refusal: _refuse, 404: _unknown, 405: _unknown, 500: _broken})
     app.router = Router(routes, redirect_slashes=False)
     app.add_middleware(_Gate, exchange=exchange, hosts=hosts)

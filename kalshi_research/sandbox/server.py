@@ -25,6 +25,7 @@ from kalshi_research.sandbox.instants import from_datetime
 from kalshi_research.sandbox.rate_limits import Buckets, tier_named
 from kalshi_research.sandbox.rest import PREFIX, build_app
 from kalshi_research.sandbox.seeding import derived_uuid
+from kalshi_research.sandbox.stream.options import StreamOptions
 from kalshi_research.sandbox.truth import Truth
 from kalshi_research.sandbox.world import World
 
@@ -81,6 +82,8 @@ class Sandbox:
     bias : float
         Favourite-longshot bias planted in the quotes: the log-odds of the true
         probability are shrunk by this share.
+    stream : StreamOptions, optional
+        Choices of the WebSocket.
 
     Attributes
     ----------
@@ -107,6 +110,7 @@ class Sandbox:
         cutoff_days: int = 21,
         crypto_hours: int = 48,
         bias: float = 0.0,
+        stream: StreamOptions | None = None,
     ) -> None:
         _check(now, host, users=users, days=days, crypto_hours=crypto_hours, bias=bias)
         self.seed = seed
@@ -128,6 +132,7 @@ class Sandbox:
             Cutoff.before(instant, cutoff_days),
             tier,
             Buckets(tier, time.monotonic) if enforced else None,
+            stream=stream or StreamOptions(),
         )
         self._stop: weakref.finalize[[_Server, threading.Thread], Sandbox] | None = None
 
@@ -197,7 +202,7 @@ class Sandbox:
 
     @property
     def ws_url(self) -> str:
-        """Where the WebSocket protocol belongs."""
+        """Where the WebSocket protocol is served."""
         return f"ws://127.0.0.1:{self._port}/trade-api/ws/v2"
 
     @property
@@ -308,7 +313,11 @@ def _config(exchange: Exchange, hosts: frozenset[str]) -> uvicorn.Config:
         log_level="error",
         access_log=False,
         lifespan="off",
-        ws="none",
+        ws="kalshi_research.sandbox.stream.endpoint:open_socket",
+        ws_max_size=64 * 1024 * 1024,
+        # Frames are shared between connections, and pings carry a text: both are ours to do.
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,
         loop="asyncio",
         server_header=False,
         timeout_keep_alive=75,

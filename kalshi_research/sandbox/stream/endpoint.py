@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -35,7 +36,7 @@ def open_socket(*arguments: Any, **named: Any) -> Any:
 
 
 def stream_route(
-    exchange: Exchange, hosts: Callable[[], frozenset[str]], hub: Callable[[], Hub]
+    exchange: Exchange, hosts: Callable[[], frozenset[str]], hub: Callable[[], Hub] | None = None
 ) -> WebSocketRoute:
     """The route of the WebSocket.
 
@@ -44,10 +45,23 @@ def stream_route(
     exchange : Exchange
     hosts : callable
         The values of ``Host`` that are ours.
-    hub : callable
-        Answers the hub of the exchange, made with the first connection.
+    hub : callable, optional
+        Answers the hub of the exchange; called with each connection.
     """
-    return WebSocketRoute(PATH, _Endpoint(exchange, hosts, hub))
+    return WebSocketRoute(PATH, _Endpoint(exchange, hosts, hub or _hub_of(exchange)))
+
+
+def _hub_of(exchange: Exchange) -> Callable[[], Hub]:
+    """The hub of a sandbox, made with the first connection."""
+
+    @cache
+    def made() -> Hub:
+        from kalshi_research.sandbox.stream.hub import Hub
+        from kalshi_research.sandbox.stream.world_source import WorldSource
+
+        return Hub(WorldSource(exchange), exchange.stream)
+
+    return made
 
 
 class _Endpoint:
