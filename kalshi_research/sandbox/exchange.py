@@ -14,6 +14,7 @@ from kalshi_research.sandbox.stream.options import StreamOptions
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox.auth import KeyRing
+    from kalshi_research.sandbox.floor import Floor
     from kalshi_research.sandbox.rate_limits import Buckets, Tier
     from kalshi_research.sandbox.world import MarketSpec, World
 
@@ -75,6 +76,8 @@ class Exchange:
         What ``/account/limits`` reports.
     buckets : Buckets or None
         None leaves the limits unenforced.
+    floor : Floor
+        Where orders are taken.
     stream : StreamOptions
     """
 
@@ -84,6 +87,7 @@ class Exchange:
     cutoff: Cutoff
     tier: Tier
     buckets: Buckets | None
+    floor: Floor
     requests: deque[RequestRecord] = field(default_factory=lambda: deque(maxlen=20_000))
     lock: threading.Lock = field(default_factory=threading.Lock)
     stream: StreamOptions = field(default_factory=StreamOptions)
