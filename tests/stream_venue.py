@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
@@ -22,8 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from kalshi_research.sandbox.auth import KeyRing, RegisteredKey
 from kalshi_research.sandbox.engine import Engine, Event, MarketSpec
-from kalshi_research.sandbox.exchange import Account, Cutoff, Exchange
-from kalshi_research.sandbox.rate_limits import tier_named
+from kalshi_research.sandbox.exchange import Account
 from kalshi_research.sandbox.seeding import derived_uuid
 from kalshi_research.sandbox.stream.endpoint import stream_route
 from kalshi_research.sandbox.stream.hub import Hub
@@ -141,13 +141,12 @@ class Server:
                 name = derived_uuid(7, "key", user, kind)
                 self.private[user, kind] = (name, key)
                 self.keys.add(RegisteredKey(name, user, kind, key.public_key()))
-        self.exchange = Exchange(
-            None,  # type: ignore[arg-type]  # there is no world behind it
-            self.keys,
-            [Account(user) for user in USERS],
-            Cutoff(0, 0, 0, 0),
-            tier_named("basic"),
-            None,
+        # All that the handshake asks of an exchange; there is no world behind it.
+        self.exchange: Any = SimpleNamespace(
+            keys=self.keys,
+            accounts=[Account(user) for user in USERS],
+            requests=[],
+            wall_ms=lambda: time.time_ns() // 1_000_000,
         )
         self.hub = Hub(venue, options)
         self.listener = socket.create_server(("127.0.0.1", 0))
