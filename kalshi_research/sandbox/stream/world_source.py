@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from kalshi_research.money import PRICE_SCALE
 from kalshi_research.sandbox.seeding import derived_uuid
 from kalshi_research.sandbox.stream.source import Listing
 from kalshi_research.sandbox.world import specs
@@ -36,27 +35,35 @@ class WorldSource:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._world = exchange.world
+        self._floor = exchange.floor
 
     def listen(self, callback: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
-        """Nothing moves in a world that stands still and takes no orders."""
-        del callback
-        return lambda: None
+        """Call back with the events of every action."""
+        return self._floor.listen(callback)
 
     def listing(self, ticker: str) -> Listing | None:
-        """A market of the live tier."""
+        """A market of the live tier, which the engine takes over if it can."""
         market = self._world.markets.get(ticker)
         if market is None or not self._exchange.live(market):
             return None
+        # All of it under one lock, so that it is about one moment.
+        return self._floor.call(lambda engine: self._look(ticker, engine.clock))
+
+    def _look(self, ticker: str, clock: int) -> Listing:
+        if self._floor.attend(ticker):
+            clock = self._floor.clock
         state = self._world.state(ticker)
-        bids, asks = self._world.book(ticker)
+        book = self._floor.book(ticker)
         history = self._world.history(ticker)
         traded = history.trades_until(self._world.now)
         tape = history.tape
         return Listing(
             ticker,
             self._market_id(ticker),
-            yes=bids,
-            no=[(PRICE_SCALE - price, count) for price, count in asks],
+            clock,
+            book.clock,
+            book.yes,
+            book.no,
             volume=state.volume,
             open_interest=state.open_interest,
             dollar_volume=int((tape.price[:traded] * tape.count[:traded]).sum()),
@@ -77,8 +84,8 @@ class WorldSource:
         return self._tickers.get(market_id)
 
     def now(self) -> int:
-        """The instant at which the world stands [µs]."""
-        return self._world.now
+        """The time of the exchange [µs]."""
+        return self._floor.now()
 
     def user_id(self, user: str) -> str:
         """Users are known by their UUID."""
