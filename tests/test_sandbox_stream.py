@@ -312,6 +312,15 @@ def test_a_ticker_can_be_named_by_its_uuid(venue: Venue, anna: Peer) -> None:
     assert answer["msg"] == {"market_ids": [listing.market_id]}
 
 
+def test_a_uuid_of_no_market_does_not_stand_for_all(venue: Venue, anna: Peer) -> None:
+    anna.subscribe("ticker", market_id="00000000-0000-0000-0000-000000000000")
+    venue.submit(ANNA, "M", "bid", 4700, 100)
+    assert anna.settled() == []
+    anna.subscribe("ticker")
+    venue.submit(ANNA, "M", "bid", 4800, 100)
+    assert kinds(anna.settled()) == ["ticker"]
+
+
 @with_options(market_limit=1)
 def test_too_many_markets_are_refused(anna: Peer) -> None:
     assert anna.subscribe("trade", market_tickers=["M", "N"])[0]["msg"]["code"] == 26

@@ -197,12 +197,14 @@ class Session:
         flags = params.flag("use_yes_price"), params.flag("skip_ticker_ack")
         held = next((held for held in self._subscriptions.values() if held.channel is channel), None)
         if held is not None:
-            self._add(number, held, tickers, params)
+            self._add(number, held, tickers if tickers or by_id else None, params)
             return
         self._check_unknown(channel, tickers)
         self._check_limit(len(tickers))
         self._last_sid += 1
-        wanted = set(tickers) if tickers and channel.markets != "none" else None
+        # UUIDs of no market are still no wish for all of them.
+        named = (tickers or by_id) and channel.markets != "none"
+        wanted = set(tickers) if named else None
         made = Subscription(self._last_sid, channel, self, wanted)
         made.yes_price, made.silent_ack = flags
         made.by_id = by_id
@@ -240,11 +242,11 @@ class Session:
             for ticker in tickers:
                 self._hub.send_ticker(subscription, ticker)
 
-    def _add(self, number: int, held: Subscription, tickers: list[str], params: Params) -> None:
-        """Add markets; to a subscription that has all of them, nothing can be added."""
+    def _add(self, number: int, held: Subscription, tickers: list[str] | None, params: Params) -> None:
+        """Add markets, or all with None; to a subscription that has all, nothing can be added."""
         fresh: list[str] = []
         if held.tickers is not None:
-            if not tickers:  # all markets, from now on
+            if tickers is None:
                 self._hub.widen(held)
             else:
                 fresh = [ticker for ticker in tickers if ticker not in held.tickers]
