@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import MONEY_SCALE
 from kalshi_research.sandbox.instants import DAY
@@ -91,6 +91,10 @@ class Exchange:
     requests: deque[RequestRecord] = field(default_factory=lambda: deque(maxlen=20_000))
     lock: threading.Lock = field(default_factory=threading.Lock)
     stream: StreamOptions = field(default_factory=StreamOptions)
+
+    transfers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    netting: set[tuple[str, int]] = field(default_factory=set)
+    keys_made: int = 0
 
     def wall_ms(self) -> int:
         """The real time [ms], against which signatures are checked."""
