@@ -48,12 +48,12 @@ def _python_3_13() -> Path | None:
 
 @pytest.fixture(scope="session")
 def judge() -> Path:
-    """A Python 3.13 that has the exchange's own client; made when it is not there."""
+    """A Python 3.13 that has the clients of others; made when it is not there."""
     folder = Path(
         os.environ.get("KALSHI_RESEARCH_JUDGES") or Path.home() / ".cache" / "kalshi-research-judges"
     )
     python = folder / "bin" / "python"
-    if python.exists() and _run(python, "-c", "import kalshi_python_sync").returncode == 0:
+    if python.exists() and _run(python, "-c", "import kalshi_python_sync, kalshi").returncode == 0:
         return python
     base = _python_3_13()
     if base is None:

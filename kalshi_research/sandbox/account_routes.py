@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kalshi_research.money import MONEY_SCALE
-from kalshi_research.sandbox.instants import DAY, SECOND, iso
+from kalshi_research.sandbox.instants import DAY, iso
 from kalshi_research.sandbox.rate_limits import COSTS, DEFAULT_COST
 
 if TYPE_CHECKING:
@@ -14,16 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "account_limits",
-    "api_keys",
-    "balance",
     "endpoint_costs",
     "exchange_schedule",
     "exchange_status",
     "historical_cutoff",
-    "no_fills",
-    "no_orders",
-    "no_positions",
-    "no_settlements",
     "user_data_timestamp",
 ]
 
@@ -33,22 +26,23 @@ _SHARDS = ("Default", "Combos", "Crypto & Commodities", "Tennis, Baseball, Baske
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-def exchange_status(_: Exchange, __: Query, ___: dict[str, str]) -> Json:
+def exchange_status(exchange: Exchange, _: Query, __: dict[str, str]) -> Json:
     """GET /exchange/status."""
+    active, trading = exchange.floor.call(lambda engine: (engine.exchange_active, engine.trading_active))
     return {
-        "exchange_active": True,
+        "exchange_active": active,
         "exchange_index_statuses": [
             {
                 "description": name,
-                "exchange_active": True,
+                "exchange_active": active,
                 "exchange_index": place,
                 "intra_exchange_transfers_active": True,
-                "trading_active": True,
+                "trading_active": trading,
             }
             for place, name in enumerate(_SHARDS)
         ],
         "intra_exchange_transfers_active": True,
-        "trading_active": True,
+        "trading_active": trading,
     }
 
 
@@ -102,50 +96,3 @@ def account_limits(exchange: Exchange, _: Query, __: dict[str, str]) -> Json:
         "usage_tier": tier.name,
         "write": {"bucket_capacity": tier.write_capacity, "refill_rate": tier.write},
     }
-
-
-def api_keys(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
-    """GET /api_keys."""
-    return {
-        "api_keys": [
-            {"api_key_id": key.key_id, "name": key.name, "scopes": list(key.scopes)}
-            for key in exchange.keys.of_user(int(path["user"]))
-        ]
-    }
-
-
-def balance(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
-    """GET /portfolio/balance."""
-    cash = exchange.accounts[int(path["user"])].cash
-    text = f"{cash // MONEY_SCALE}.{cash % MONEY_SCALE // 100:04d}"
-    return {
-        "balance": cash // (MONEY_SCALE // 100),
-        "balance_breakdown": [{"balance": text, "exchange_index": 0}],
-        "balance_dollars": text,
-        "portfolio_value": 0,
-        "updated_ts": exchange.world.now // SECOND,
-    }
-
-
-def no_positions(_: Exchange, query: Query, __: dict[str, str]) -> Json:
-    """GET /portfolio/positions of an account that has never traded."""
-    query.limit(100, 1, 1000)
-    return {"cursor": "", "event_positions": [], "market_positions": []}
-
-
-def no_fills(_: Exchange, query: Query, __: dict[str, str]) -> Json:
-    """GET /portfolio/fills and its historical form."""
-    query.limit(100, 1, 1000)
-    return {"cursor": "", "fills": []}
-
-
-def no_orders(_: Exchange, query: Query, __: dict[str, str]) -> Json:
-    """GET /portfolio/orders and its historical form."""
-    query.limit(100, 1, 1000)
-    return {"cursor": "", "orders": []}
-
-
-def no_settlements(_: Exchange, query: Query, __: dict[str, str]) -> Json:
-    """GET /portfolio/settlements."""
-    query.limit(100, 1, 1000)
-    return {"cursor": "", "settlements": []}

@@ -19,7 +19,7 @@ from kalshi_research.sandbox.refusals import Refusal, unauthorized
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["HEADERS", "SKEW_MS", "KeyRing", "PrivateKey", "RegisteredKey", "not_signed"]
+__all__ = ["HEADERS", "SKEW_MS", "KeyRing", "PrivateKey", "PublicKey", "RegisteredKey", "not_signed"]
 
 PrivateKey = Ed25519PrivateKey | RSAPrivateKey
 PublicKey = Ed25519PublicKey | RSAPublicKey
@@ -52,6 +52,14 @@ class KeyRing:
     def add(self, key: RegisteredKey) -> None:
         """Register a key."""
         self._keys[key.key_id] = key
+
+    def remove(self, key_id: str, user: int) -> bool:
+        """Forget a key of a user; answers whether there was one."""
+        found = self._keys.get(key_id)
+        if found is None or found.user != user:
+            return False
+        del self._keys[key_id]
+        return True
 
     def of_user(self, user: int) -> list[RegisteredKey]:
         """The keys of one user, oldest first."""

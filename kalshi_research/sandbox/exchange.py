@@ -6,13 +6,15 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import MONEY_SCALE
 from kalshi_research.sandbox.instants import DAY
+from kalshi_research.sandbox.stream.options import StreamOptions
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox.auth import KeyRing
+    from kalshi_research.sandbox.floor import Floor
     from kalshi_research.sandbox.rate_limits import Buckets, Tier
     from kalshi_research.sandbox.world import MarketSpec, World
 
@@ -74,6 +76,9 @@ class Exchange:
         What ``/account/limits`` reports.
     buckets : Buckets or None
         None leaves the limits unenforced.
+    floor : Floor
+        Where orders are taken.
+    stream : StreamOptions
     """
 
     world: World
@@ -82,8 +87,14 @@ class Exchange:
     cutoff: Cutoff
     tier: Tier
     buckets: Buckets | None
+    floor: Floor
     requests: deque[RequestRecord] = field(default_factory=lambda: deque(maxlen=20_000))
     lock: threading.Lock = field(default_factory=threading.Lock)
+    stream: StreamOptions = field(default_factory=StreamOptions)
+
+    transfers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    netting: set[tuple[str, int]] = field(default_factory=set)
+    keys_made: int = 0
 
     def wall_ms(self) -> int:
         """The real time [ms], against which signatures are checked."""

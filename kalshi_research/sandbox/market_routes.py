@@ -183,7 +183,7 @@ def orderbook(exchange: Exchange, query: Query, path: dict[str, str]) -> Json:
     """GET /markets/{ticker}/orderbook."""
     depth = query.integer("depth", low=0, high=100) or 0
     market = live_market(exchange, path["ticker"])
-    return {"orderbook_fp": orderbook_view(*exchange.world.book(market.ticker), depth)}
+    return {"orderbook_fp": orderbook_view(exchange.floor.book(market.ticker, depth))}
 
 
 def batch_orderbooks(exchange: Exchange, query: Query, _: dict[str, str]) -> Json:
@@ -198,7 +198,7 @@ def batch_orderbooks(exchange: Exchange, query: Query, _: dict[str, str]) -> Jso
     world = exchange.world
     return {
         "orderbooks": [
-            {"orderbook_fp": orderbook_view(*world.book(name)), "ticker": name}
+            {"orderbook_fp": orderbook_view(exchange.floor.book(name)), "ticker": name}
             for name in names
             if name in world.markets and exchange.live(world.markets[name])
         ]

@@ -10,14 +10,25 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.applications import Starlette
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import BaseRoute, Route, Router
 
-from kalshi_research.sandbox import account_routes, candle_routes, event_routes, market_routes
+from kalshi_research.sandbox import (
+    account_routes,
+    candle_routes,
+    event_routes,
+    group_routes,
+    key_routes,
+    market_routes,
+    order_routes,
+    portfolio_routes,
+)
 from kalshi_research.sandbox.auth import not_signed
+from kalshi_research.sandbox.bodies import read_body
 from kalshi_research.sandbox.exchange import Exchange, RequestRecord
 from kalshi_research.sandbox.queries import Query
 from kalshi_research.sandbox.rate_limits import COSTS, DEFAULT_COST
 from kalshi_research.sandbox.refusals import Refusal, gone, not_found, refused
+from kalshi_research.sandbox.stream.endpoint import stream_route
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -27,6 +38,8 @@ __all__ = ["PREFIX", "build_app"]
 PREFIX = "/trade-api/v2"
 
 Handler = Callable[[Exchange, Query, dict[str, str]], dict[str, Any]]
+WriteHandler = Callable[[Exchange, Query, dict[str, str], dict[str, Any]], dict[str, Any] | None]
+Write = tuple[str, str, WriteHandler, str, int]
 
 # path, handler, operation as the specification calls it, whether a signature is needed
 _ROUTES: tuple[tuple[str, Handler, str, bool], ...] = (
@@ -69,18 +82,75 @@ _ROUTES: tuple[tuple[str, Handler, str, bool], ...] = (
         False,
     ),
     ("/historical/trades", market_routes.historical_trades, "GetTradesHistorical", False),
-    ("/historical/fills", account_routes.no_fills, "GetFillsHistorical", True),
-    ("/historical/orders", account_routes.no_orders, "GetHistoricalOrders", True),
-    ("/historical/positions", account_routes.no_positions, "GetHistoricalPositions", True),
+    ("/historical/fills", portfolio_routes.historical_fills, "GetFillsHistorical", True),
+    ("/historical/orders", order_routes.historical_orders, "GetHistoricalOrders", True),
+    ("/historical/positions", portfolio_routes.historical_positions, "GetHistoricalPositions", True),
     ("/search/tags_by_categories", event_routes.tags_by_categories, "GetTagsForSeriesCategories", False),
     ("/account/endpoint_costs", account_routes.endpoint_costs, "GetAccountEndpointCosts", False),
     ("/account/limits", account_routes.account_limits, "GetAccountApiLimits", True),
-    ("/api_keys", account_routes.api_keys, "GetApiKeys", True),
-    ("/portfolio/balance", account_routes.balance, "GetBalance", True),
-    ("/portfolio/positions", account_routes.no_positions, "GetPositions", True),
-    ("/portfolio/fills", account_routes.no_fills, "GetFills", True),
-    ("/portfolio/orders", account_routes.no_orders, "GetOrders", True),
-    ("/portfolio/settlements", account_routes.no_settlements, "GetSettlements", True),
+    ("/api_keys", key_routes.api_keys, "GetApiKeys", True),
+    ("/portfolio/balance", portfolio_routes.balance, "GetBalance", True),
+    ("/portfolio/positions", portfolio_routes.positions, "GetPositions", True),
+    ("/portfolio/fills", portfolio_routes.fills, "GetFills", True),
+    ("/portfolio/orders", order_routes.orders, "GetOrders", True),
+    ("/portfolio/settlements", portfolio_routes.settlements, "GetSettlements", True),
+    ("/portfolio/deposits", portfolio_routes.deposits, "GetDeposits", True),
+    ("/portfolio/withdrawals", portfolio_routes.withdrawals, "GetWithdrawals", True),
+    ("/portfolio/orders/queue_positions", order_routes.queue_positions, "GetOrderQueuePositions", True),
+    ("/portfolio/orders/{order_id}", order_routes.order, "GetOrder", True),
+    (
+        "/portfolio/orders/{order_id}/queue_position",
+        order_routes.queue_position,
+        "GetOrderQueuePosition",
+        True,
+    ),
+    (
+        "/portfolio/summary/total_resting_order_value",
+        order_routes.resting_value,
+        "GetPortfolioRestingOrderTotalValue",
+        True,
+    ),
+    ("/portfolio/order_groups", group_routes.groups, "GetOrderGroups", True),
+    ("/portfolio/order_groups/{order_group_id}", group_routes.group, "GetOrderGroup", True),
+    ("/portfolio/subaccounts/balances", group_routes.subaccount_balances, "GetSubaccountBalances", True),
+    ("/portfolio/subaccounts/transfers", group_routes.transfers, "GetSubaccountTransfers", True),
+    ("/portfolio/subaccounts/netting", group_routes.netting, "GetSubaccountNetting", True),
+)
+_ORDERS = "/portfolio/events/orders"
+_GROUPS = "/portfolio/order_groups"
+_SUBACCOUNTS = "/portfolio/subaccounts"
+# method, path, handler, operation, status of success
+_WRITES: tuple[Write, ...] = (
+    ("POST", _ORDERS, order_routes.create_order, "CreateOrderV2", 201),
+    ("DELETE", _ORDERS, order_routes.cancel_all, "CancelAllOrders", 204),
+    ("POST", f"{_ORDERS}/batched", order_routes.create_orders, "BatchCreateOrdersV2", 201),
+    ("DELETE", f"{_ORDERS}/batched", order_routes.cancel_orders, "BatchCancelOrdersV2", 200),
+    ("DELETE", f"{_ORDERS}/{{order_id}}", order_routes.cancel_order, "CancelOrderV2", 200),
+    ("POST", f"{_ORDERS}/{{order_id}}/amend", order_routes.amend_order, "AmendOrderV2", 200),
+    ("POST", f"{_ORDERS}/{{order_id}}/decrease", order_routes.decrease_order, "DecreaseOrderV2", 200),
+    ("POST", f"{_GROUPS}/create", group_routes.create_group, "CreateOrderGroup", 201),
+    ("DELETE", f"{_GROUPS}/{{order_group_id}}", group_routes.delete_group, "DeleteOrderGroup", 200),
+    ("PUT", f"{_GROUPS}/{{order_group_id}}/reset", group_routes.reset_group, "ResetOrderGroup", 200),
+    (
+        "PUT",
+        f"{_GROUPS}/{{order_group_id}}/trigger",
+        group_routes.trigger_group,
+        "TriggerOrderGroup",
+        200,
+    ),
+    (
+        "PUT",
+        f"{_GROUPS}/{{order_group_id}}/limit",
+        group_routes.limit_group,
+        "UpdateOrderGroupLimit",
+        200,
+    ),
+    ("POST", _SUBACCOUNTS, group_routes.create_subaccount, "CreateSubaccount", 201),
+    ("POST", f"{_SUBACCOUNTS}/transfer", group_routes.transfer, "ApplySubaccountTransfer", 200),
+    ("PUT", f"{_SUBACCOUNTS}/netting", group_routes.set_netting, "UpdateSubaccountNetting", 200),
+    ("POST", "/api_keys", key_routes.create_key, "CreateApiKey", 201),
+    ("POST", "/api_keys/generate", key_routes.generate_key, "GenerateApiKey", 201),
+    ("DELETE", "/api_keys/{api_key}", key_routes.delete_key, "DeleteApiKey", 204),
 )
 _LEGACY = (
     ("/portfolio/orders", "POST"),
@@ -113,11 +183,15 @@ def build_app(exchange: Exchange, hosts: Callable[[], frozenset[str]]) -> Starle
         The values of ``Host`` that are ours. A page in a browser can reach
         loopback too; it cannot forge this header or `Origin`.
     """
-    routes = [
+    routes: list[BaseRoute] = [
         Route(PREFIX + path, _endpoint(exchange, path, handler, operation, private), methods=["GET"])
         for path, handler, operation, private in _ROUTES
     ]
+    routes += [
+        Route(PREFIX + write[1], _writing(exchange, write), methods=[write[0]]) for write in _WRITES
+    ]
     routes += [Route(PREFIX + path, _gone(exchange), methods=[method]) for path, method in _LEGACY]
+    routes += [stream_route(exchange, hosts)]
     app = Starlette(exception_handlers={Refusal: _refuse, 404: _unknown, 405: _unknown, 500: _broken})
     app.router = Router(routes, redirect_slashes=False)
     app.add_middleware(_Gate, exchange=exchange, hosts=hosts)
@@ -128,7 +202,7 @@ def _endpoint(
     exchange: Exchange, path: str, handler: Handler, operation: str, private: bool
 ) -> Callable[[Request], Awaitable[Response]]:
     bucket = "balance" if operation == "GetBalance" else "read"
-    cost = 1 if bucket == "balance" else COSTS.get(("GET", path), DEFAULT_COST)
+    cost = 1 if bucket == "balance" else _cost("GET", path)
 
     async def endpoint(request: Request) -> Response:
         user = _caller(exchange, request)
@@ -141,6 +215,33 @@ def _endpoint(
         if private:
             path_values["user"] = str(user)
         return _answer(200, handler(exchange, Query(operation, items), path_values))
+
+    return endpoint
+
+
+def _cost(method: str, path: str) -> int:
+    return COSTS.get((method, path.replace("{", ":").replace("}", "")), DEFAULT_COST)
+
+
+def _writing(exchange: Exchange, write: Write) -> Callable[[Request], Awaitable[Response]]:
+    method, path, handler, operation, status = write
+    cost = _cost(method, path)
+
+    async def endpoint(request: Request) -> Response:
+        user = _caller(exchange, request)
+        if user is None:
+            raise not_signed()
+        if "write" not in request.scope["kalshi_scopes"]:
+            raise refused(403, "forbidden", details="this key has no scope to write")
+        fields = read_body(await request.body(), request.headers.get("content-type", ""))
+        if exchange.buckets is not None:
+            rows = fields.get("orders") if path.endswith("/batched") else None
+            times = max(len(rows), 1) if isinstance(rows, list) else 1
+            exchange.buckets.charge(user, "write", cost * times)
+        items = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        values = dict(request.path_params) | {"user": str(user)}
+        body = handler(exchange, Query(operation, items), values, fields)
+        return Response(status_code=204) if body is None else _answer(status, body)
 
     return endpoint
 
@@ -159,6 +260,7 @@ def _caller(exchange: Exchange, request: Request) -> int | None:
     key = exchange.keys.check(request.method, path, request.headers, exchange.wall_ms())
     user = None if key is None else key.user
     request.scope["kalshi_user"] = user
+    request.scope["kalshi_scopes"] = () if key is None else key.scopes
     return user
 
 

@@ -19,14 +19,17 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from kalshi_research.errors import ConfigError, printable
+from kalshi_research.money import PRICE_SCALE, to_price
 from kalshi_research.sandbox.auth import KeyRing, PrivateKey, RegisteredKey
 from kalshi_research.sandbox.exchange import Account, Cutoff, Exchange
-from kalshi_research.sandbox.instants import from_datetime
+from kalshi_research.sandbox.floor import Floor
+from kalshi_research.sandbox.instants import SECOND, from_datetime
 from kalshi_research.sandbox.rate_limits import Buckets, tier_named
 from kalshi_research.sandbox.rest import PREFIX, build_app
 from kalshi_research.sandbox.seeding import derived_uuid
+from kalshi_research.sandbox.stream.options import StreamOptions
+from kalshi_research.sandbox.traded import TradedWorld
 from kalshi_research.sandbox.truth import Truth
-from kalshi_research.sandbox.world import World
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -81,6 +84,8 @@ class Sandbox:
     bias : float
         Favourite-longshot bias planted in the quotes: the log-odds of the true
         probability are shrunk by this share.
+    stream : StreamOptions, optional
+        Choices of the WebSocket.
 
     Attributes
     ----------
@@ -107,6 +112,7 @@ class Sandbox:
         cutoff_days: int = 21,
         crypto_hours: int = 48,
         bias: float = 0.0,
+        stream: StreamOptions | None = None,
     ) -> None:
         _check(now, host, users=users, days=days, crypto_hours=crypto_hours, bias=bias)
         self.seed = seed
@@ -121,13 +127,17 @@ class Sandbox:
         tier = tier_named(
             rate_limits if isinstance(rate_limits, str) else "basic" if enforced else "prestige"
         )
+        world = TradedWorld(instant, seed, days=days, crypto_hours=crypto_hours, bias=bias)
+        accounts = [Account(derived_uuid(seed, "user", user)) for user in range(users)]
         self._exchange = Exchange(
-            World(instant, seed, days=days, crypto_hours=crypto_hours, bias=bias),
+            world,
             KeyRing(),
-            [Account(derived_uuid(seed, "user", user)) for user in range(users)],
+            accounts,
             Cutoff.before(instant, cutoff_days),
             tier,
             Buckets(tier, time.monotonic) if enforced else None,
+            Floor(world, {account.user_id: account.cash for account in accounts}),
+            stream=stream or StreamOptions(),
         )
         self._stop: weakref.finalize[[_Server, threading.Thread], Sandbox] | None = None
 
@@ -197,8 +207,31 @@ class Sandbox:
 
     @property
     def ws_url(self) -> str:
-        """Where the WebSocket protocol belongs."""
+        """Where the WebSocket protocol is served."""
         return f"ws://127.0.0.1:{self._port}/trade-api/ws/v2"
+
+    @property
+    def floor(self) -> Floor:
+        """Where orders are taken."""
+        return self._exchange.floor
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass in the world [s]: markets open, close, are determined and pay out."""
+        if not seconds >= 0:
+            raise ConfigError(f"time does not run backwards: seconds= is {seconds}.")
+        self.floor.advance(self.floor.now() + round(seconds * SECOND))
+
+    def settle(self, ticker: str, result: str) -> None:
+        """Close a market, set its result and let the time pass until it has paid out.
+
+        Parameters
+        ----------
+        ticker : str
+        result : str
+            ``yes``, ``no``, or what one YES contract pays [dollars], such as ``0.5``.
+        """
+        value = {"yes": PRICE_SCALE, "no": 0}.get(result)
+        self.floor.settle(ticker, to_price(result) if value is None else value)
 
     @property
     def truth(self) -> Truth:
@@ -308,7 +341,11 @@ def _config(exchange: Exchange, hosts: frozenset[str]) -> uvicorn.Config:
         log_level="error",
         access_log=False,
         lifespan="off",
-        ws="none",
+        ws="kalshi_research.sandbox.stream.endpoint:open_socket",
+        ws_max_size=64 * 1024 * 1024,
+        # Frames are shared between connections, and pings carry a text: both are ours to do.
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,
         loop="asyncio",
         server_header=False,
         timeout_keep_alive=75,

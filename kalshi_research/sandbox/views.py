@@ -10,6 +10,7 @@ from kalshi_research.sandbox.instants import MINUTE, SECOND, iso, iso_many
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from kalshi_research.sandbox.engine import BookView
     from kalshi_research.sandbox.world import Candle, EventSpec, MarketSpec, SeriesSpec, Tick, World
     from kalshi_research.sandbox.world.history import Span
 
@@ -197,16 +198,11 @@ def series_view(series: SeriesSpec, updated: int, *, volume: int | None, metadat
     return dict(sorted(view.items()))
 
 
-def orderbook_view(
-    bids: Sequence[tuple[int, int]], asks: Sequence[tuple[int, int]], depth: int = 0
-) -> Json:
-    """Two ladders of bids, best last; asks are shown as bids for NO."""
-    keep = depth or None
+def orderbook_view(book: BookView) -> Json:
+    """Two ladders of bids, best last."""
     return {
-        "no_dollars": [
-            [_PRICES[PRICE_SCALE - price], count_text(count)] for price, count in reversed(asks[:keep])
-        ],
-        "yes_dollars": [[_PRICES[price], count_text(count)] for price, count in reversed(bids[:keep])],
+        "no_dollars": [[_PRICES[price], count_text(count)] for price, count in book.no],
+        "yes_dollars": [[_PRICES[price], count_text(count)] for price, count in book.yes],
     }
 
 

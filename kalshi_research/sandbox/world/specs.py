@@ -175,7 +175,8 @@ class MarketSpec:
     """A market: what it asks, when it trades, how it settles.
 
     All times are instants [µs]. `column` is the place of the market among the
-    beliefs of its event.
+    beliefs of its event. `ruling`, where it is set, is what one YES contract pays
+    instead of what was drawn [1/10 000 dollar].
     """
 
     ticker: str
@@ -208,6 +209,7 @@ class MarketSpec:
     legs: tuple[tuple[str, str, str], ...] = ()
     withdrawal: Withdrawal | None = None
     quoted: bool = True
+    ruling: int | None = None
 
     def status(self, now: int) -> str:
         """The status at an instant, in the words of a response."""
@@ -222,7 +224,7 @@ class MarketSpec:
     @property
     def value(self) -> int:
         """What one YES contract pays in the end [1/10 000 dollar]."""
-        return self.event.path.values[self.column]
+        return self.event.path.values[self.column] if self.ruling is None else self.ruling
 
     @property
     def result(self) -> str:

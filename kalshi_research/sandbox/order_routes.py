@@ -1,0 +1,335 @@
+"""Orders: created, changed, cancelled and read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kalshi_research.money import PRICE_SCALE, fixed_text
+from kalshi_research.sandbox.bodies import Body
+from kalshi_research.sandbox.engine import Rejection
+from kalshi_research.sandbox.instants import SECOND
+from kalshi_research.sandbox.portfolio_views import count, order_view
+from kalshi_research.sandbox.queries import Query, cut_page
+from kalshi_research.sandbox.refusals import Refusal, bad_combination, not_found, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kalshi_research.sandbox.engine import Engine, Order, Receipt
+    from kalshi_research.sandbox.exchange import Exchange
+
+__all__ = [
+    "amend_order", "cancel_all", "cancel_order", "cancel_orders", "create_order", "create_orders",
+    "decrease_order", "historical_orders", "order", "orders", "queue_position", "queue_positions",
+    "resting_value",
+]  # fmt: skip
+
+Json = dict[str, Any]
+T = TypeVar("T")
+_LAST_SUBACCOUNT = 63
+
+
+def refusal_of(rejection: Rejection) -> Refusal:
+    """The answer for what the engine refused."""
+    return refused(rejection.status, rejection.code, rejection.message, rejection.details)
+
+
+def act(exchange: Exchange, action: Callable[[Engine], T], *tickers: str) -> T:
+    """Have the engine do something; what it refuses becomes an answer."""
+    try:
+        return exchange.floor.call(action, *tickers)
+    except Rejection as rejection:
+        raise refusal_of(rejection) from None
+
+
+def user_of(exchange: Exchange, path: dict[str, str]) -> str:
+    """The engine's name of the caller."""
+    return exchange.accounts[int(path["user"])].user_id
+
+
+def subaccount_of(query: Query) -> int | None:
+    """The subaccount asked for; None for all."""
+    return query.integer("subaccount", low=0, high=_LAST_SUBACCOUNT)
+
+
+def _milliseconds(receipt: Receipt) -> int:
+    return receipt.time // 1000
+
+
+def _receipt(receipt: Receipt) -> Json:
+    view: Json = {"order_id": receipt.order.order_id, "ts_ms": _milliseconds(receipt)}
+    if receipt.order.client_order_id:
+        view["client_order_id"] = receipt.order.client_order_id
+    return view
+
+
+def _matched(receipt: Receipt) -> Json:
+    view: Json = {
+        "fill_count": count(receipt.filled),
+        "remaining_count": count(receipt.remaining),
+    }
+    if receipt.average_price is not None and receipt.average_fee is not None:
+        view["average_fill_price"] = fixed_text(receipt.average_price, PRICE_SCALE)
+        # Both are in money over count, that is in 1/10 000 dollar.
+        view["average_fee_paid"] = fixed_text(receipt.average_fee, PRICE_SCALE)
+    return view
+
+
+def _create(exchange: Exchange, user: str, fields: Json) -> Json:
+    body = Body("CreateOrderV2Request", fields)
+    ticker, side = body.text("ticker", required=True), body.text("side", required=True)
+    amount, price = body.count("count") or 0, body.price("price")
+    force = body.text("time_in_force", required=True)
+    prevention = body.text("self_trade_prevention_type", required=True)
+    body.integer("exchange_index")
+    expiration, subaccount = body.integer("expiration_time"), body.integer("subaccount") or 0
+    options: Json = {
+        "time_in_force": force,
+        "self_trade": prevention,
+        "client_order_id": body.text("client_order_id"),
+        "expiration": (expiration or 0) * SECOND,
+        "post_only": body.flag("post_only"),
+        "reduce_only": body.flag("reduce_only"),
+        "cancel_on_pause": body.flag("cancel_order_on_pause"),
+        "subaccount": subaccount,
+        "group_id": body.text("order_group_id"),
+    }
+    market = exchange.world.markets.get(ticker)
+    if market is None or not exchange.live(market):
+        raise not_found()
+    receipt = act(
+        exchange,
+        lambda engine: engine.submit(user, ticker, side, price, amount, **options),  # type: ignore[arg-type]
+        ticker,
+    )
+    return dict(sorted((_receipt(receipt) | _matched(receipt)).items()))
+
+
+def create_order(exchange: Exchange, _: Query, path: dict[str, str], fields: Json) -> Json:
+    """POST /portfolio/events/orders."""
+    return _create(exchange, user_of(exchange, path), fields)
+
+
+def _error(refusal: Refusal) -> Json:
+    """The flat form that errors have inside of batches."""
+    inside: Json = refusal.body.get("error", refusal.body)
+    return inside
+
+
+def create_orders(exchange: Exchange, _: Query, path: dict[str, str], fields: Json) -> Json:
+    """POST /portfolio/events/orders/batched: each order for itself, in their order."""
+    user, answers = user_of(exchange, path), []
+    for row in Body("BatchCreateOrdersV2Request", fields).rows("orders"):
+        try:
+            answers.append(_create(exchange, user, row))
+        except Refusal as refusal:
+            answer: Json = {"error": _error(refusal)}
+            if isinstance(row.get("client_order_id"), str):
+                answer["client_order_id"] = row["client_order_id"]
+            answers.append(answer)
+    return {"orders": answers}
+
+
+def _cancel(exchange: Exchange, user: str, order_id: str, ticker: str, subaccount: int | None) -> Json:
+    _routed(exchange, user, order_id, ticker)
+    receipt = act(exchange, lambda engine: engine.cancel(user, order_id, subaccount=subaccount))
+    return dict(sorted((_receipt(receipt) | {"reduced_by": count(receipt.reduced_by)}).items()))
+
+
+def _routed(exchange: Exchange, user: str, order_id: str, ticker: str) -> None:
+    """404 where the request goes to another shard than the order's."""
+    found = act(exchange, lambda engine: engine.order(user, order_id))
+    asked = exchange.world.markets.get(ticker) if ticker else None
+    if found.market.shard != (asked.event.series.shard if asked else 0):
+        raise not_found()
+
+
+def cancel_order(exchange: Exchange, query: Query, path: dict[str, str], _: Json) -> Json:
+    """DELETE /portfolio/events/orders/{order_id}."""
+    ticker = query.text("market_ticker") or _explicit(exchange, query, path["order_id"])
+    subaccount = subaccount_of(query) or 0
+    return _cancel(exchange, user_of(exchange, path), path["order_id"], ticker, subaccount)
+
+
+def _explicit(exchange: Exchange, query: Query, order_id: str) -> str:
+    """A market of the shard that the query names, which is the order's where it fits."""
+    index = query.integer("exchange_index", low=-1, high=3)
+    return "" if index is None else _ticker_on(exchange, order_id, index)
+
+
+def _ticker_on(exchange: Exchange, order_id: str, index: int) -> str:
+    """The market of an order, where it is on the shard that was named."""
+
+    def found(engine: Engine) -> str:
+        for account in exchange.accounts:
+            for row in engine.members[account.user_id].orders:
+                if row.order_id == order_id and row.market.shard == index:
+                    return row.market.ticker
+        return ""
+
+    return exchange.floor.call(found)
+
+
+def cancel_orders(exchange: Exchange, _: Query, path: dict[str, str], fields: Json) -> Json:
+    """DELETE /portfolio/events/orders/batched."""
+    user, answers = user_of(exchange, path), []
+    for fields_of_one in Body("BatchCancelOrdersV2Request", fields).rows("orders"):
+        row = Body("BatchCancelOrdersV2RequestOrder", fields_of_one)
+        order_id, index = row.text("order_id", required=True), row.integer("exchange_index")
+        ticker = row.text("market_ticker")
+        if not ticker and index is not None:
+            ticker = _ticker_on(exchange, order_id, index)
+        try:
+            answers.append(_cancel(exchange, user, order_id, ticker, row.integer("subaccount") or 0))
+        except Refusal as refusal:
+            answers.append({"error": _error(refusal), "order_id": order_id, "reduced_by": "0.00"})
+    return {"orders": answers}
+
+
+def cancel_all(exchange: Exchange, query: Query, path: dict[str, str], _: Json) -> None:
+    """DELETE /portfolio/events/orders."""
+    user, subaccount = user_of(exchange, path), subaccount_of(query)
+    act(exchange, lambda engine: engine.cancel_all(user, subaccount=subaccount))
+
+
+def amend_order(exchange: Exchange, query: Query, path: dict[str, str], fields: Json) -> Json:
+    """POST /portfolio/events/orders/{order_id}/amend."""
+    body, user = Body("AmendOrderV2Request", fields), user_of(exchange, path)
+    ticker, side = body.text("ticker", required=True), body.text("side", required=True)
+    price, total = body.price("price"), body.count("count") or 0
+    expiration, subaccount = body.integer("expiration_time"), subaccount_of(query) or 0
+    earlier, later = body.text("client_order_id"), body.text("updated_client_order_id")
+    receipt = act(
+        exchange,
+        lambda engine: engine.amend(
+            user,
+            path["order_id"],
+            ticker=ticker,
+            side=side,  # type: ignore[arg-type]
+            price=price,
+            count=total,
+            client_order_id=earlier,
+            updated_client_order_id=later,
+            expiration=None if expiration is None else expiration * SECOND,
+            subaccount=subaccount,
+        ),
+    )
+    view = _receipt(receipt) | (_matched(receipt) if receipt.changed else {})
+    return dict(sorted(view.items()))
+
+
+def decrease_order(exchange: Exchange, query: Query, path: dict[str, str], fields: Json) -> Json:
+    """POST /portfolio/events/orders/{order_id}/decrease."""
+    body, user, order_id = (
+        Body("DecreaseOrderV2Request", fields),
+        user_of(exchange, path),
+        path["order_id"],
+    )
+    ticker, index = body.text("market_ticker"), body.integer("exchange_index")
+    by, to = body.count("reduce_by", required=False), body.count("reduce_to", required=False)
+    if not ticker and index is not None:
+        ticker = _ticker_on(exchange, order_id, index)
+    subaccount = subaccount_of(query) or 0
+    _routed(exchange, user, order_id, ticker)
+    receipt = act(
+        exchange,
+        lambda engine: engine.decrease(
+            user, order_id, reduce_by=by, reduce_to=to, subaccount=subaccount
+        ),
+    )
+    view = _receipt(receipt) | {"remaining_count": count(receipt.remaining)}
+    return dict(sorted(view.items()))
+
+
+def _own(exchange: Exchange, path: dict[str, str]) -> list[Order]:
+    user = user_of(exchange, path)
+    return exchange.floor.call(lambda engine: list(engine.members[user].orders))
+
+
+def _page(exchange: Exchange, query: Query, path: dict[str, str], *, old: bool) -> Json:
+    limit = query.limit(100, 1, 1000)
+    tickers, events = query.names("ticker"), query.names("event_ticker")
+    if len(events) > 100:
+        raise bad_combination("event_ticker takes at most 100 tickers")
+    status = query.choice("status", ("resting", "canceled", "executed"))
+    low, high, subaccount = query.integer("min_ts"), query.integer("max_ts"), subaccount_of(query)
+    edge = exchange.cutoff.orders
+    found = [
+        (place, row)
+        for place, row in enumerate(_own(exchange, path))
+        if (not tickers or row.market.ticker in tickers)
+        and (not events or row.market.event_ticker in events)
+        and (not status or row.status == status)
+        and (low is None or row.created >= low * SECOND)
+        and (high is None or row.created <= high * SECOND)
+        and (subaccount is None or row.wallet.number == subaccount)
+        and (row.status != "resting" and row.updated < edge) == old
+    ]
+    found.reverse()
+    page = cut_page(found, lambda item: (item[0], item[1].order_id), query.text("cursor"), limit)
+    return {"cursor": page.cursor, "orders": [order_view(row) for _, row in page.rows]}
+
+
+def orders(exchange: Exchange, query: Query, path: dict[str, str]) -> Json:
+    """GET /portfolio/orders, newest first."""
+    return _page(exchange, query, path, old=False)
+
+
+def historical_orders(exchange: Exchange, query: Query, path: dict[str, str]) -> Json:
+    """GET /historical/orders: finished ones from before the cutoff."""
+    return _page(exchange, query, path, old=True)
+
+
+def order(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
+    """GET /portfolio/orders/{order_id}."""
+    user = user_of(exchange, path)
+    return {"order": order_view(act(exchange, lambda engine: engine.order(user, path["order_id"])))}
+
+
+def queue_position(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
+    """GET /portfolio/orders/{order_id}/queue_position."""
+    user = user_of(exchange, path)
+    ahead = act(exchange, lambda engine: engine.queue_position(user, path["order_id"]))
+    return {"queue_position_fp": count(ahead)}
+
+
+def queue_positions(exchange: Exchange, query: Query, path: dict[str, str]) -> Json:
+    """GET /portfolio/orders/queue_positions."""
+    user, tickers = user_of(exchange, path), query.names("market_tickers")
+    event, subaccount = query.text("event_ticker"), subaccount_of(query) or 0
+    rows = [
+        row
+        for row in _own(exchange, path)
+        if row.status == "resting"
+        and row.wallet.number == subaccount
+        and (not tickers or row.market.ticker in tickers)
+        and (not event or row.market.event_ticker == event)
+    ]
+    return {
+        "queue_positions": [
+            {
+                "market_ticker": row.market.ticker,
+                "order_id": row.order_id,
+                "queue_position_fp": count(
+                    act(exchange, lambda engine, row=row: engine.queue_position(user, row.order_id))  # type: ignore[misc]
+                ),
+            }
+            for row in rows
+        ]
+    }
+
+
+def resting_value(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
+    """GET /portfolio/summary/total_resting_order_value."""
+    shards: dict[int, int] = {}
+    for row in _own(exchange, path):
+        if row.status == "resting":
+            price = row.price if row.is_bid else PRICE_SCALE - row.price
+            shards[row.market.shard] = shards.get(row.market.shard, 0) + price * row.remaining
+    return {
+        "resting_order_value_breakdown": [
+            {"balance": fixed_text(value // 100, PRICE_SCALE), "exchange_index": shard}
+            for shard, value in sorted(shards.items())
+        ],
+        "total_resting_order_value": sum(shards.values()) // 10_000,
+    }

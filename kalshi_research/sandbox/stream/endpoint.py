@@ -1,0 +1,130 @@
+"""The handshake, and the loop that reads commands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.routing import WebSocketRoute
+
+from kalshi_research.sandbox.auth import not_signed
+from kalshi_research.sandbox.exchange import RequestRecord
+from kalshi_research.sandbox.refusals import Refusal, refused
+
+if TYPE_CHECKING:
+    from kalshi_research.sandbox.exchange import Exchange
+    from kalshi_research.sandbox.stream.hub import Hub
+
+__all__ = ["PATH", "open_socket", "stream_route"]
+
+PATH = "/trade-api/ws/v2"
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+def open_socket(*arguments: Any, **named: Any) -> Any:
+    """Make the server's end of a WebSocket; what it needs is loaded with the first one."""
+    from kalshi_research.sandbox.stream.socket import Socket
+
+    return Socket(*arguments, **named)
+
+
+def stream_route(
+    exchange: Exchange, hosts: Callable[[], frozenset[str]], hub: Callable[[], Hub] | None = None
+) -> WebSocketRoute:
+    """The route of the WebSocket.
+
+    Parameters
+    ----------
+    exchange : Exchange
+    hosts : callable
+        The values of ``Host`` that are ours.
+    hub : callable, optional
+        Answers the hub of the exchange; called with each connection.
+    """
+    return WebSocketRoute(PATH, _Endpoint(exchange, hosts, hub or _hub_of(exchange)))
+
+
+def _hub_of(exchange: Exchange) -> Callable[[], Hub]:
+    """The hub of a sandbox, made with the first connection."""
+
+    @cache
+    def made() -> Hub:
+        from kalshi_research.sandbox.stream.hub import Hub
+        from kalshi_research.sandbox.stream.world_source import WorldSource
+
+        return Hub(WorldSource(exchange), exchange.stream)
+
+    return made
+
+
+class _Endpoint:
+    def __init__(
+        self, exchange: Exchange, hosts: Callable[[], frozenset[str]], hub: Callable[[], Hub]
+    ) -> None:
+        self._exchange = exchange
+        self._hosts = hosts
+        self._hub = hub
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        received = time.time()
+        user: int | None = None
+        try:
+            user = self._check(scope)
+        except Refusal as refusal:
+            self._record(scope, refusal.status, user, received)
+            await _refuse(send, refusal)
+            return
+        self._record(scope, 101, user, received)
+        await self._serve(scope, receive, send, self._exchange.accounts[user].user_id)
+
+    def _check(self, scope: Scope) -> int:
+        """The user who asks for the connection."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        hosts = self._hosts()
+        origin = headers.get("origin")
+        if headers.get("host") not in hosts or (
+            origin is not None and origin.partition("://")[2] not in hosts
+        ):
+            raise refused(403, "forbidden", details="Host or Origin is not this exchange")
+        key = self._exchange.keys.check("GET", scope["path"], headers, self._exchange.wall_ms())
+        if key is None:
+            raise not_signed()
+        return key.user
+
+    def _record(self, scope: Scope, status: int, user: int | None, received: float) -> None:
+        query = scope["query_string"].decode("latin-1")
+        self._exchange.requests.append(
+            RequestRecord("GET", scope["path"], query, status, user, received)
+        )
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, user: str) -> None:
+        from kalshi_research.sandbox.stream.session import Session
+        from kalshi_research.sandbox.stream.socket import EXTENSION
+
+        socket = scope["extensions"][EXTENSION]["socket"]
+        hub = self._hub()
+        session = Session(hub, socket, user, hub.options)
+        await send({"type": "websocket.accept"})
+        hub.join(session)
+        socket.open(session.flush, hub.options.heartbeat)
+        try:
+            while (message := await receive())["type"] == "websocket.receive":
+                text = message.get("text")
+                session.receive(message["bytes"] if text is None else text)
+        finally:
+            hub.leave(session)
+
+
+async def _refuse(send: Send, refusal: Refusal) -> None:
+    body = msgspec.json.encode(refusal.body)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})

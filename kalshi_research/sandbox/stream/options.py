@@ -1,0 +1,40 @@
+"""Choices of the stream, most of them where no source says what the exchange does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["StreamOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """How the stream behaves.
+
+    Attributes
+    ----------
+    heartbeat : float
+        Seconds between pings [s]; 0 sends none.
+    buffer_frames : int
+        Frames of one subscription that may wait for a slow reader. One more ends the subscription
+        with error 25.
+    market_limit : int
+        Markets of one subscription; more are refused with error 26.
+    command_rate : int
+        Commands that a connection may send [1/s]; more are refused with error 27.
+    unknown_ticker : {"ignore", "empty", "error"}
+        What an order-book subscription gets for a market that is not there: nothing but its name in
+        the list, an empty snapshot, or error 11.
+
+    Examples
+    --------
+    >>> StreamOptions(heartbeat=1.0).unknown_ticker
+    'ignore'
+    """
+
+    heartbeat: float = 10.0
+    buffer_frames: int = 65_536
+    market_limit: int = 500_000
+    command_rate: int = 10_000
+    unknown_ticker: Literal["ignore", "empty", "error"] = "ignore"

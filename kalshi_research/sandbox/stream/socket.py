@@ -1,0 +1,80 @@
+"""The socket under a session: uvicorn's, with whole batches of frames and pings of our own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
+
+if TYPE_CHECKING:
+    from websockets.http11 import Request
+
+__all__ = ["EXTENSION", "Socket"]
+
+EXTENSION = "kalshi.socket"
+"""Under this name the application finds the socket in its scope."""
+
+_HEARTBEAT = b"heartbeat"
+
+
+class Socket(WebSocketsSansIOProtocol):
+    """A server's end of a WebSocket.
+
+    The application sends one text at a time and awaits each; a busy stream needs to hand over a
+    few hundred frames at once, and to ping with a payload of its choice.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._when_writable: Callable[[], None] | None = None
+        self._beat: asyncio.TimerHandle | None = None
+
+    def handle_connect(self, event: Request) -> None:
+        """Put the socket into the scope of the application."""
+        super().handle_connect(event)
+        if self.response.status_code == 101:
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions[EXTENSION] = {"socket": self}
+
+    def open(self, when_writable: Callable[[], None], heartbeat: float) -> None:
+        """Begin to ping, and tell when a reader that was behind has caught up."""
+        self._when_writable = when_writable
+        if heartbeat > 0:
+            self._ping(heartbeat)
+
+    def _ping(self, interval: float) -> None:
+        if self._beat is not None:
+            if not self._writing():
+                return
+            self.conn.send_ping(_HEARTBEAT)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        self._beat = self.loop.call_later(interval, self._ping, interval)
+
+    def _writing(self) -> bool:
+        return self.conn.state is State.OPEN and not self.transport.is_closing()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the reader is behind."""
+        return not self.writable.is_set()
+
+    def write(self, frames: bytes) -> None:
+        """Send complete frames."""
+        if self._writing():
+            self.transport.write(frames)
+
+    def resume_writing(self) -> None:
+        """The reader has caught up."""
+        super().resume_writing()
+        if self._when_writable is not None:
+            self._when_writable()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other end is gone."""
+        self._when_writable = None
+        if self._beat is not None:
+            self._beat.cancel()
+        super().connection_lost(exc)
