@@ -26,7 +26,7 @@ __all__ = ["plot_depth_history"]
 
 _MAKERS = "replay_book(frames).books is such a frame"
 _TRADES = "replay_book(frames).trades and get_trades make such frames"
-_LARGEST = 110.0
+_LARGEST = 70.0
 """Area of the marker of the largest trade [points²]."""
 _CENT = 0.01
 
@@ -210,7 +210,7 @@ def _draw_trades(ax: Axes, tape: pd.DataFrame) -> list[Line2D]:
     when, price = house.days(times(tape, what="trades")), numbers(tape, "yes_price", what="trades")
     size = numbers(tape, "quantity", what="trades") if "quantity" in tape.columns else np.ones(len(tape))
     largest = float(np.nanmax(size, initial=0.0))
-    area = np.clip(_LARGEST * np.nan_to_num(size) / max(largest, 1e-9), 5.0, None)
+    area = np.clip(_LARGEST * np.nan_to_num(size) / max(largest, 1e-9), 3.0, None)
     side = tape["taker_side"] if "taker_side" in tape.columns else pd.Series("", index=tape.index)
     handles = []
     for leg, label, marker, face in (
@@ -229,7 +229,7 @@ def _draw_trades(ax: Axes, tape: pd.DataFrame) -> list[Line2D]:
                 marker=marker,
                 facecolors=face,
                 edgecolors=edge,
-                linewidths=0.7,
+                linewidths=0.5,
                 zorder=4,
                 gid=label,
                 rasterized=int(mine.sum()) > 4_000,

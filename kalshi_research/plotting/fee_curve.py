@@ -100,7 +100,8 @@ def plot_fee_curve(
         house.say_empty(ax, "no fees")
     else:
         ax.set_xlim(0, 1)
-        ax.set_ylim(0, max(1.08 * float(fee.max()), 0.001))
+        top = max(1.08 * float(fee.max()), 0.001)
+        ax.set_ylim(-0.03 * top, top)  # a fee of nothing is a line too
     above = house.key_row(ax, handles)
     heading = title if title is not None else "Fee of a contract by its price"
     return house.finish(ax, fees, title=heading, above=above)
