@@ -10,9 +10,11 @@ import pytest
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 import kalshi_research as kr
-from kalshi_research.errors import FrameError
+from kalshi_research.errors import FrameError, InputError
 
 
 @pytest.fixture(autouse=True)
@@ -161,3 +163,244 @@ def test_no_global_state_is_changed(costs):
     kr.plot_slippage(costs)
     kr.plot_depth_history(history())
     assert dict(mpl.rcParams) == before
+
+
+def shown(ax) -> list[Text]:
+    """Every text that is drawn, without the tick labels that lie out of view."""
+    ax.get_figure().draw_without_rendering()
+    hidden = set()
+    for one in (ax, *ax.child_axes):
+        for axis in (one.xaxis, one.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                if not low <= tick.get_loc() <= high:
+                    hidden |= {tick.label1, tick.label2}
+    found = [text for text in ax.findobj(Text) if text.get_visible() and text not in hidden]
+    return [text for text in found if text.get_text().strip() and text.get_gid() != "simulated"]
+
+
+def sample_costs() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "side": "no",
+            "quantity": [1000.0, 10.0, 500.0],
+            "filled": [480.0, 10.0, 480.0],
+            "unfilled": [520.0, 0.0, 20.0],
+            "touch": 0.58,
+            "average_price": [0.7, 0.58, 0.7],
+        },
+        index=pd.Index(["KXA-1"] * 3, name="ticker"),
+    )
+
+
+def sample_fees() -> pd.DataFrame:
+    return pd.DataFrame({"price": [0.25, 0.5, 0.75], "fee": [1.3125, 1.75, 1.3125], "quantity": 100.0})
+
+
+def sample_spreads() -> pd.DataFrame:
+    time = pd.date_range("2026-11-20T10:00Z", periods=4, freq="h", name="time")
+    return pd.DataFrame(
+        {
+            "ticker": "KXA-1",
+            "spread": [0.02, np.nan, 0.03, 0.01],
+            "effective_spread": [0.01, 0.03, -0.02, np.nan],
+            "yes_bid_size": [10.0, 20.0, 30.0, 5.0],
+            "yes_ask_size": [7.0, np.nan, 40.0, 8.0],
+        },
+        index=time,
+    )
+
+
+def sample_trades() -> pd.DataFrame:
+    time = pd.to_datetime(["2026-11-20T10:02:30Z", "2026-11-20T10:00:10Z", "2026-11-20T10:01:10Z"])
+    return pd.DataFrame(
+        {
+            "yes_price": [0.44, 0.42, 0.44],
+            "quantity": [9.0, 1.0, 4.0],
+            "taker_side": ["yes", "no", "yes"],
+        },
+        index=time.rename("time"),
+    )
+
+
+PLOTS = {
+    "slippage": lambda **kw: kr.plot_slippage(sample_costs(), **kw),
+    "fees": lambda **kw: kr.plot_fee_curve(sample_fees(), **kw),
+    "spreads": lambda **kw: kr.plot_spreads(sample_spreads(), tz="America/New_York", **kw),
+    "depth": lambda **kw: kr.plot_depth_history(history(), sample_trades(), **kw),
+}
+every_plot = pytest.mark.parametrize("plot", PLOTS.values(), ids=PLOTS)
+
+
+def test_what_the_book_cannot_fill_is_marked_from_where_the_book_ends():
+    ax = kr.plot_slippage(sample_costs())
+    (area,) = (patch for patch in ax.patches if patch.get_gid() == "unfilled")
+    assert area.get_x() == 480
+    assert area.get_x() + area.get_width() >= 1000
+    assert "480" in area.get_label()
+    hollow = line(ax, "_filled in part")
+    assert list(hollow.get_xdata()) == [500, 1000]
+    assert hollow.get_markerfacecolor() == "white"
+    assert list(line(ax, "average price").get_xdata()) == [10, 500, 1000]
+    assert "NO price" in ax.get_ylabel()
+
+
+def test_the_line_with_the_fee_is_the_price_and_the_fee_a_contract(costs):
+    ax = kr.plot_slippage(costs)
+    expected = costs["average_price"] + costs["fee"] / costs["filled"]
+    assert np.allclose(line(ax, "with fee").get_ydata(), expected)
+
+
+def test_a_book_with_nobody_in_it_is_said_in_words():
+    nobody = sample_costs().assign(filled=0.0, unfilled=10.0, touch=np.nan, average_price=np.nan)
+    assert "nobody is there to trade with" in texts(kr.plot_slippage(nobody))
+    assert "no orders" in texts(kr.plot_slippage(sample_costs().iloc[:0]))
+    assert "no fees" in texts(kr.plot_fee_curve(sample_fees().iloc[:0]))
+    assert "no spreads" in texts(kr.plot_spreads(sample_spreads().iloc[:0]))
+    assert "no books" in texts(kr.plot_depth_history(history().iloc[:0]))
+
+
+def test_the_fee_of_an_order_becomes_that_of_a_contract():
+    (curve,) = kr.plot_fee_curve(sample_fees()).lines
+    assert np.allclose(curve.get_ydata(), [0.013125, 0.0175, 0.013125])
+
+
+def test_spreads_leave_a_gap_where_a_side_is_empty_and_the_depth_is_below():
+    ax = kr.plot_spreads(sample_spreads())
+    assert np.array_equal(line(ax, "quoted").get_ydata(), sample_spreads()["spread"], equal_nan=True)
+    effective = line(ax, "effective")
+    assert effective.get_linestyle() == "None"
+    assert ax.get_ylim()[0] < -0.02
+    (depth,) = ax.child_axes
+    assert list(line(depth, "bids").get_ydata()) == [10, 20, 30, 5]
+    assert np.nanmax(line(depth, "asks").get_ydata()) == 40
+    found = kr.drawn(ax).set_index("label")
+    assert found.loc["bids at the touch", "y_max"] == 30
+
+
+def test_a_missing_book_is_a_gap_and_not_the_book_before():
+    books = history()
+    minute = pd.Timedelta(minutes=1)
+    later = books.assign(time=books["time"] + 10 * minute)
+    ax = kr.plot_depth_history(pd.concat([books, later], ignore_index=True))
+    ends = sorted(
+        {
+            round(float(path.vertices[:, 0].max()) * 1440)
+            for c in ax.collections
+            for path in c.get_paths()
+        }
+    )
+    starts = sorted(
+        {
+            round(float(path.vertices[:, 0].min()) * 1440)
+            for c in ax.collections
+            for path in c.get_paths()
+        }
+    )
+    assert ends[2] == starts[2] + 1
+    assert starts[3] - ends[2] == 7
+    assert np.isnan(np.asarray(line(ax, "best bid").get_ydata(), dtype=float)).sum() == 1
+
+
+def test_boxes_stand_on_their_price_and_neighbours_do_not_overlap():
+    ax = kr.plot_depth_history(history())
+    bids = next(c for c in ax.collections if c.get_gid() == "resting bids")
+    spans = sorted({(p.vertices[:, 1].min(), p.vertices[:, 1].max()) for p in bids.get_paths()})
+    assert np.allclose(spans, [(0.405, 0.415), (0.415, 0.425)])
+
+
+def test_trades_stand_on_the_map_at_their_time_and_price():
+    ax = kr.plot_depth_history(history(), sample_trades())
+    found = kr.drawn(ax).set_index("label")
+    assert found.loc["taker buys YES", "count"] == 2
+    assert found.loc["taker buys NO", "x_min"] == pd.Timestamp("2026-11-20T10:00:10Z")
+    area = next(c for c in ax.collections if c.get_gid() == "taker buys YES").get_sizes()
+    assert area[1] / area[0] == pytest.approx(9 / 4)
+
+
+def test_more_depth_is_darker_also_in_grey():
+    ax = kr.plot_depth_history(history())
+    for boxes in ax.collections:
+        boxes.update_scalarmappable()
+        grey = boxes.get_facecolor()[:, :3] @ [0.299, 0.587, 0.114]
+        order = np.argsort(boxes.get_array(), kind="stable")
+        assert (np.diff(grey[order]) <= 1e-9).all()
+
+
+@every_plot
+@pytest.mark.parametrize("size", [None, (3.4, 3.2), (5.0, 3.5), (12.0, 4.0)])
+@pytest.mark.parametrize("title", [None, "Will $5 or {anything} else $happen$ in the Committee? " * 3])
+def test_no_text_leaves_the_figure(plot, size, title):
+    ax = plot(
+        ax=None if size is None else Figure(figsize=size, layout="constrained").subplots(), title=title
+    )
+    page = ax.get_figure().bbox.padded(0.51)
+    for text in shown(ax):
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0, text
+        assert box.x1 <= page.x1, text
+        assert page.y0 <= box.y0, text
+        assert box.y1 <= page.y1, text
+        assert "$" not in text.get_text() or not text.get_parse_math(), text
+
+
+@every_plot
+def test_it_fits_into_plain_subplots_without_a_layout_engine(plot):
+    ax = plot(ax=Figure().subplots())
+    page = ax.get_figure().bbox.padded(0.51)
+    for text in shown(ax):
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0, text
+        assert box.x1 <= page.x1, text
+        assert page.y0 <= box.y0, text
+        assert box.y1 <= page.y1, text
+
+
+@every_plot
+def test_the_frame_stays_as_it_is_and_the_axes_is_the_one_given(plot):
+    figure = Figure(layout="constrained")
+    ax = figure.subplots()
+    assert plot(ax=ax) is ax
+    assert figure.axes == [ax]
+    assert plt.get_fignums() == []
+    with pytest.raises(InputError, match="one matplotlib Axes"):
+        plot(ax=figure)
+
+
+@pytest.mark.parametrize(
+    ("plot", "said"),
+    [
+        (lambda: kr.plot_slippage(sample_costs().assign(side=["yes", "no", "no"])), "one leg"),
+        (
+            lambda: kr.plot_slippage(sample_costs().set_axis(list("aab")).rename_axis("ticker")),
+            "2 tickers",
+        ),
+        (lambda: kr.plot_slippage(sample_costs().assign(quantity=np.nan)), "positive quantity"),
+        (lambda: kr.plot_fee_curve(sample_fees().assign(fee=np.nan)), "lacks its price or its fee"),
+        (
+            lambda: kr.plot_fee_curve(
+                pd.DataFrame({"price": 0.5, "fee": 0.01, "multiplier": range(1, 9)})
+            ),
+            "8 kinds",
+        ),
+        (lambda: kr.plot_spreads(sample_spreads().tz_localize(None)), "no time zone"),
+        (lambda: kr.plot_spreads(sample_spreads().iloc[::-1]), "not in order"),
+        (lambda: kr.plot_spreads(sample_spreads().assign(ticker=list("aabb"))), "2 tickers"),
+        (lambda: kr.plot_depth_history(history().drop(columns="level")), r"level.*replay_book"),
+        (lambda: kr.plot_depth_history(history().assign(quantity=0.0)), "its quantity"),
+    ],
+)
+def test_bad_frames_say_what_is_wrong_and_leave_no_figure(plot, said):
+    with pytest.raises(FrameError, match=said) as caught:
+        plot()
+    assert len(str(caught.value).splitlines()) <= 3
+    assert plt.get_fignums() == []
+
+
+def test_a_recorded_session_is_drawn_level_by_level(shared):
+    books, _, trades, _ = kr.replay_book(
+        shared / "real/ws/KXUFCFIGHT-26MAR07TOBNUR-NUR.ndjson.gz", seq="sparse"
+    )
+    found = kr.drawn(kr.plot_depth_history(books, trades)).set_index("label")
+    assert found.loc[["resting bids", "resting asks"], "count"].sum() == len(books)
+    assert found.loc[["taker buys YES", "taker buys NO"], "count"].sum() == 4136

@@ -64,7 +64,7 @@ SMALL, NORMAL, LARGE = 7.0, 9.0, 11.0
 _WIDTH = 7.2
 _NARROW = 220.0
 """Axes narrower than this get smaller letters [points]."""
-_DATE = 90.0
+_DATE = 110.0
 """Room for the date on the right of a time axis [points]."""
 _HANDLE, _BETWEEN = 22.0, 13.0
 """Room in a legend for a handle, and between its columns [points]."""

@@ -175,7 +175,7 @@ def _quantities(ax: Axes, quantity: Floats) -> None:
     if quantity.size and quantity.max() >= _WIDE * quantity.min():
         ax.set_xscale("log")
         decades = np.log10(quantity.max() / quantity.min())
-        subs = (1.0, 2.0, 5.0) if decades * 150 < house.points_wide(ax) else (1.0,)
+        subs = (1.0, 2.0, 5.0) if decades * 130 < house.points_wide(ax) else (1.0,)
         ax.xaxis.set_major_locator(LogLocator(subs=subs))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: house.contracts_text(value)))
         ax.xaxis.set_minor_formatter(NullFormatter())

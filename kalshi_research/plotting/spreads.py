@@ -131,7 +131,7 @@ def _draw(ax: Axes, when: Any, spreads: dict[str, Floats], quoted: str | None) -
 def _limit(ax: Axes, spread: Floats, share: float) -> None:
     """Zero in sight, and the depth below it, apart from the spreads."""
     known = spread[np.isfinite(spread)]
-    low, high = min(0.0, float(known.min())), max(1.08 * float(known.max()), 0.01)
+    low, high = min(0.0, 1.08 * float(known.min())), max(1.08 * float(known.max()), 0.01)
     ax.set_ylim(high - (high - low) / (1 - share), high)
     if share:
         ticks = [tick for tick in ax.get_yticks() if low - 1e-9 <= tick <= high]
