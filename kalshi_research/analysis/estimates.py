@@ -116,18 +116,24 @@ def _attribute(
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Observations of a regression of `y` on the columns of `x`; NaN where one is not known."""
+    """Observations of a regression of `y` on the columns of `x`; NaN where one is not known.
+
+    Each looks at what happens in the `overlap` [µs] after it, which those that follow see too.
+    """
 
     market: Ints
     time: Ints
     y: Floats
     x: Floats
     weight: Floats | None = None
+    overlap: int = 0
 
     def take(self, rows: Ints | Bools) -> Sample:
         """Some of the observations."""
         weight = None if self.weight is None else self.weight[rows]
-        return Sample(self.market[rows], self.time[rows], self.y[rows], self.x[rows], weight)
+        return Sample(
+            self.market[rows], self.time[rows], self.y[rows], self.x[rows], weight, self.overlap
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +201,7 @@ def fit(sample: Sample, cluster: Ints, *, constant: bool) -> Fit:
     def failed(reason: str) -> Fit:
         return Fit(none, np.full((k, k), np.nan), n, missing, size, "", float("nan"), reason)
 
-    if n < k or n == 0:
+    if n < k + (k > 1) or n == 0:
         return failed("too few observations")
     weight = np.ones(n) if sample.weight is None else sample.weight
     scale = np.sqrt((sample.x**2).mean(axis=0))
@@ -217,7 +223,7 @@ def fit(sample: Sample, cluster: Ints, *, constant: bool) -> Fit:
     elif size > 1:
         kind, meat, reason = "clustered", _clustered(scores, cluster, size), None
     else:
-        kind, meat, reason = "newey-west", _newey_west(scores), None
+        kind, meat, reason = "newey-west", _newey_west(scores, _in_sight(sample)), None
     covariance = inverse @ meat @ inverse / np.outer(scale, scale)
     return Fit(beta / scale, covariance, n, missing, size, kind, r2, reason)
 
@@ -230,15 +236,23 @@ def _clustered(scores: Floats, cluster: Ints, size: int) -> Floats:
     return found
 
 
-def _newey_west(scores: Floats) -> Floats:
+def _newey_west(scores: Floats, least: int) -> Floats:
     """Bartlett's weights are what sums over a moving window come to: no loop over lags."""
     n, k = scores.shape
-    width = _bandwidth(scores)
+    width = min(max(_bandwidth(scores), least), max(n // 4, 1))
     running = np.concatenate((np.zeros((1, k)), np.cumsum(scores, axis=0)))
     end = np.arange(1, n + width)
     window = running[np.minimum(end, n)] - running[np.maximum(end - width, 0)]
     found: Floats = window.T @ window * (n / (width * (n - k)))
     return found
+
+
+def _in_sight(sample: Sample) -> int:
+    """Twice the number of observations that one overlaps with, on average."""
+    if not sample.overlap:
+        return 1
+    after = np.searchsorted(sample.time, sample.time + sample.overlap) - np.arange(sample.time.size)
+    return int(np.ceil(2 * after.mean()))
 
 
 def _bandwidth(scores: Floats) -> int:
@@ -250,7 +264,7 @@ def _bandwidth(scores: Floats) -> int:
         rho = np.where(spread > 0, (before * after).sum(axis=0) / spread, 0.0).clip(-0.97, 0.97)
     weight = 1 / (1 - rho) ** 4
     alpha = (4 * rho**2 / ((1 - rho) ** 6 * (1 + rho) ** 2)).sum() / weight.sum()
-    return int(np.clip(np.ceil(1.1447 * (alpha * n) ** (1 / 3)), 1, max(n // 4, 1)))
+    return max(int(np.ceil(1.1447 * (alpha * n) ** (1 / 3))), 1)
 
 
 @dataclass(frozen=True, slots=True)

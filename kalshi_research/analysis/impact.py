@@ -98,21 +98,30 @@ def impact_curve(
     >>> curve[["size_from", "size_to", "estimate"]].to_dict("list")
     {'size_from': [0.0, 50.0], 'size_to': [50.0, inf], 'estimate': [nan, 0.015]}
     """
-    edges = np.array([0.0, *sizes, np.inf])
-    if not (np.diff(edges) > 0).all():
-        raise InputError(f"sizes must be positive and ascend, not {printable(repr(sizes), 60)}")
+    edges = _edges(sizes)
     costs = Costs.of(trades)
     groups = groups_of(costs.tape.names, by, cluster, [trades, quotes])
     first = np.flatnonzero(changes(costs.tape.parent))
     size = np.bincount(costs.tape.parent, costs.tape.count) / COUNT_SCALE
     found: list[Estimate] = []
     for reach, later in costs.mids_after(quotes, durations(horizons, "horizons")).items():
-        every = costs.sample(costs.moved(later) / 2, "trades").take(first)
-        for low, high in pairwise(edges.tolist()):
+        every = costs.sample(costs.moved(later) / 2, "trades", reach).take(first)
+        for low, high in pairwise(edges):
             more = {"horizon": np.timedelta64(reach, "us"), "size_from": low, "size_to": high}
             found += means(every.take((size >= low) & (size < high)), groups, "impact", "dollars", more)
     dtypes = {"horizon": "timedelta64[us]", "size_from": "float64", "size_to": "float64"}
     return table(found, groups, [trades, quotes], more=dtypes)
+
+
+def _edges(sizes: Sequence[float]) -> list[float]:
+    """Where the classes of orders begin and end [contracts]."""
+    numeric = all(isinstance(size, int | float | np.number) for size in sizes)
+    edges = [0.0, *(float(size) for size in sizes), np.inf] if numeric else []
+    if not numeric or not all(low < high for low, high in pairwise(edges)):
+        raise InputError(
+            f"sizes must be numbers that ascend from above 0, not {printable(repr(sizes), 60)}"
+        )
+    return edges
 
 
 def kyle_lambda(
@@ -301,9 +310,10 @@ def ofi_regression(
     Examples
     --------
     >>> import pandas as pd
-    >>> time = pd.date_range("2026-11-20T15:00Z", periods=3, freq="10s", name="time")
-    >>> quotes = pd.DataFrame({"ticker": "T", "yes_bid": [0.40, 0.41, 0.41], "yes_bid_size": 5.0,
-    ...     "yes_ask": [0.44, 0.45, 0.45], "yes_ask_size": 5.0}, index=time)
+    >>> time = pd.date_range("2026-11-20T15:00Z", periods=4, freq="10s", name="time")
+    >>> quotes = pd.DataFrame({"ticker": "T", "yes_bid": [0.40, 0.41, 0.41, 0.40],
+    ...     "yes_bid_size": 5.0, "yes_ask": [0.44, 0.45, 0.45, 0.44], "yes_ask_size": 5.0},
+    ...     index=time)
     >>> found = ofi_regression(quotes).set_index("parameter")["estimate"]
     >>> round(float(found["slope"]), 6)
     0.001

@@ -94,7 +94,7 @@ def roll_spread(
     for label, one in fits(sample, groups):
         gamma, se = float(one.beta[0]), one.se([1.0])
         root = float(np.sqrt(-gamma)) if gamma < 0 else float("nan")
-        reason = None if root > 0 or one.reason else "the autocovariance is not negative"
+        reason = "the autocovariance is not negative" if gamma >= 0 else None
         found += [
             Estimate(label, "roll_spread", "dollars", 2 * root, se / root, one, reason),
             Estimate(label, "autocovariance", "dollars^2", gamma, se, one),
@@ -198,7 +198,7 @@ def _adverse_share(label: Any, one: Fit, scale: Floats) -> Estimate:
     adverse, transitory = float(one.beta[:k] @ scale), float(one.beta[k:] @ scale)
     half = adverse + transitory
     if not half > 0:
-        reason = None if one.reason else "the half-spread is not positive"
+        reason = "the half-spread is not positive" if half <= 0 else None
         return Estimate(label, "adverse_share", "1", np.nan, np.nan, one, reason)
     gradient = np.concatenate((scale * transitory, -scale * adverse)) / half**2
     return Estimate(label, "adverse_share", "1", adverse / half, one.se(gradient), one)

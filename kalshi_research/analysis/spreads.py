@@ -222,14 +222,13 @@ class Costs:
         value = tops.mids()
         return {h: tops.at(value, self.tape.market, self.tape.time + h) for h in horizons}
 
-    def sample(self, y: Floats, weight: str, where: Any = True) -> Sample:
+    def sample(self, y: Floats, weight: str, overlap: int = 0) -> Sample:
         """Values of the trades as observations of a mean."""
         if weight not in _WEIGHTS:
             raise InputError(f"weight must be one of {_WEIGHTS}, not {printable(repr(weight), 40)}")
         tape = self.tape
         count = tape.count / COUNT_SCALE if weight == "contracts" else None
-        value = np.where(where, y, np.nan)
-        return Sample(tape.market, tape.time, value, np.ones((value.size, 1)), count)
+        return Sample(tape.market, tape.time, y, np.ones((y.size, 1)), count, overlap)
 
 
 def effective_spread(
@@ -343,8 +342,8 @@ def spread_decomposition(
     -----
     Definitions are those of `trade_spreads`. The realised spread is what makers kept if the mid
     at the horizon is the value; the price impact is what they lost to takers who knew more.
-    Horizons of neighbouring trades overlap; the standard errors allow for it (see
-    `effective_spread`).
+    Horizons of neighbouring trades overlap: Newey and West's bandwidth is at least twice the
+    number of trades in one.
 
     References
     ----------
@@ -374,5 +373,6 @@ def spread_decomposition(
             ("price_impact", costs.moved(later)),
         ):
             horizon = {"horizon": np.timedelta64(reach, "us")}
-            found += means(costs.sample(value, weight, known), groups, name, "dollars", horizon)
+            sample = costs.sample(np.where(known, value, np.nan), weight, reach)
+            found += means(sample, groups, name, "dollars", horizon)
     return table(found, groups, [trades, quotes], more={"horizon": "timedelta64[us]"})
