@@ -62,7 +62,7 @@ def depth_resilience(
         =========  ====  ==================================================================
         parameter  unit  meaning
         =========  ====  ==================================================================
-        missing    1     share of the depth taken that has not come back: 1 at once, 0 when
+        shortfall  1     share of the depth taken that has not come back: 1 at once, 0 when
                          all of it is back, negative when there is more than before
         speed      1/s   κ of a recovery ``exp(−κ t)`` through that point
         =========  ====  ==================================================================
@@ -80,7 +80,7 @@ def depth_resilience(
     -----
     ``Σ (D₋ − Dₕ) / Σ (D₋ − D₊)`` over large orders, on the side that the taker met: D₋ strictly before
     the order, D₊ at its instant (with the changes it made), Dₕ at the horizon; and
-    ``κ = −ln(missing) / h``, NaN where nothing is missing. Its standard error is that of a
+    ``κ = −ln(shortfall) / h``, NaN where all of it is back. Its standard error is that of a
     ratio. Horizons that reach another large order of the market are left out, as they would
     count its doing too. Markets recover by more than one clock: κ falls with the horizon then.
 
@@ -103,7 +103,7 @@ def depth_resilience(
     >>> trade = pd.DataFrame({"ticker": "T", "yes_price": 0.42, "quantity": 80.0,
     ...     "taker_side": "yes"}, index=time[1:2])
     >>> found = depth_resilience(trade, depth, horizons=["1s", "10s"], largest=1)
-    >>> found.loc[found["parameter"] == "missing", "estimate"].tolist()
+    >>> found.loc[found["parameter"] == "shortfall", "estimate"].tolist()
     [1.0, 0.5]
     """
     if isinstance(largest, bool) or not isinstance(largest, int | float) or not 0 < largest <= 1:
@@ -133,10 +133,10 @@ def depth_resilience(
             value, se = float(one.beta[0]), one.se([1.0])
             seconds = reach / _SECOND
             speed = -float(np.log(value)) / seconds if value > 0 else float("nan")
-            reason = None if value > 0 or one.reason else "nothing is missing"
+            reason = "all of the depth is back" if value <= 0 else None
             error = se / (value * seconds) if value > 0 else float("nan")
             found += [
-                Estimate(label, "missing", "1", value, se, one, more=more),
+                Estimate(label, "shortfall", "1", value, se, one, more=more),
                 Estimate(label, "speed", "1/s", speed, error, one, reason, more),
             ]
     return table(found, groups, [trades, quotes], more={"horizon": "timedelta64[us]"})
