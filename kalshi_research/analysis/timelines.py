@@ -172,11 +172,12 @@ def read_tops(
         If the frame cannot be a frame of quotes.
     """
     require(quotes, ("ticker", *columns), what="quotes", makers=_MAKERS)
-    tickers = pd.Index(quotes["ticker"].astype("str"))
-    if tickers.hasnans:
-        raise FrameError(f"a row of quotes has no ticker: row {int(np.argmax(tickers.isna()))}")
-    found = pd.Index(np.unique(tickers), dtype="str") if names is None else names
-    code = found.get_indexer(tickers).astype(np.int64)
+    word, words = pd.factorize(quotes["ticker"])
+    if (word < 0).any():
+        raise FrameError(f"a row of quotes has no ticker: row {int(np.argmin(word))}")
+    said = pd.Index([str(one) for one in words], dtype="str")
+    found = said.sort_values() if names is None else names
+    code = found.get_indexer(said).astype(np.int64)[word]
     mine = np.flatnonzero(code >= 0)
     time = instants(quotes)
     order = mine[np.lexsort((time[mine], code[mine]))]

@@ -79,7 +79,9 @@ def vpin(
 
     ``bulk`` gives the share ``Φ(Δp / σ)`` of the volume of each bar to takers of YES, with Δp the
     change of the last price since the last bar with trades, and σ its standard deviation in the
-    market; bars without a change are halved. On exchanges that tell the taker it loses information.
+    market; bars without a change are halved, so that prices on a grid as coarse as the moves turn
+    it down. σ is estimated from the same prices: where `window` spans most of a market, the
+    standard error is too large. On exchanges that tell the taker it loses information.
 
     References
     ----------
