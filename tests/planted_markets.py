@@ -138,6 +138,21 @@ def many_events(seed: int, step: float, events: int = 40, strikes: int = 3, n: i
     return Planted({"effective_spread": 0.03}, trades)
 
 
+def sized(seed: int, step: float, n: int = 1500) -> Planted:
+    """Orders that are larger where the spread is narrow, each filled in one to three parts."""
+    rng = np.random.default_rng([12, seed])
+    narrow, sign, fills = rng.random(n) < 0.5, coins(rng, n), rng.integers(1, 4, n)
+    width = np.where(narrow, 0.02, 0.06)
+    size = np.where(narrow, 240.0, 120.0) * rng.choice([0.5, 1.5], n)
+    bid = on_grid(rng.uniform(0.3, 0.7, n), step)
+    ask = np.round(bid + width, 4)
+    order = np.repeat(np.arange(n), fills)
+    price = np.where(sign > 0, ask, bid)[order]
+    trades = trades_of(order * 7.0, price, sign[order], (size / fills)[order])
+    trades["yes_bid"], trades["yes_ask"] = bid[order], ask[order]
+    return Planted({"effective_spread": (0.02 * 240 + 0.06 * 120) / (240 + 120)}, trades)
+
+
 # What orders do to prices
 
 

@@ -63,6 +63,11 @@ CASES = [
     Case("glosten_harris", planted.informed, lambda m: rows(ms.glosten_harris(m.trades))),
     Case("spread_decomposition", planted.decaying, decomposition),
     Case(
+        "effective_spread contracts",
+        planted.sized,
+        lambda m: rows(ms.effective_spread(m.trades, weight="contracts")),
+    ),
+    Case(
         "effective_spread pooled",
         planted.many_events,
         lambda m: rows(ms.effective_spread(m.trades, by=None)),

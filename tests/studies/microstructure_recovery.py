@@ -26,7 +26,7 @@ def main() -> int:
     columns = ("grid", "parameter", "truth", "mean", "bias", "covered")
     widths = (7, 24, 10, 10, 7, 8)
     heads = " ".join(f"{name:>{width}}" for name, width in zip(columns, widths, strict=True))
-    sys.stdout.write(f"{'estimator':<24} {heads}\n")
+    sys.stdout.write(f"{'estimator':<26} {heads}\n")
     begin = perf_counter()
     for case in CASES:
         for step in case.steps if part in case.name else ():
@@ -35,7 +35,7 @@ def main() -> int:
                 failed += not good
                 numbers = f"{row['truth']:>10.4g} {row['estimate']:>10.4g} {row['bias']:>+7.1%}"
                 sys.stdout.write(
-                    f"{case.name:<24} {step:>7} {name:>24} {numbers} {row['coverage']:>8.1%}"
+                    f"{case.name:<26} {step:>7} {name:>24} {numbers} {row['coverage']:>8.1%}"
                     f"{'' if good else '  not recovered'}\n"
                 )
                 sys.stdout.flush()
