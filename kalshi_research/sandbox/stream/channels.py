@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from kalshi_research.sandbox.stream.session import Session
 
-__all__ = ["CHANNELS", "Channel", "Subscription"]
+__all__ = ["CHANNELS", "GUIDE_CHANNELS", "Channel", "Subscription"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,21 @@ CHANNELS = {
     )
 }
 """By the name they are subscribed to."""
+
+GUIDE_CHANNELS = {
+    name: CHANNELS[known]
+    for name, known in {
+        "orderbook_delta": "orderbook_delta",
+        "orderbook": "orderbook_delta",
+        "ticker": "ticker",
+        "trade": "trade",
+        "trades": "trade",
+        "fill": "fill",
+        "market_positions": "market_positions",
+        "market_lifecycle_v2": "market_lifecycle_v2",
+    }.items()
+}
+"""Those of the guide of late 2025, two of them under two names."""
 
 
 class Subscription:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MESSAGES", "CommandError"]
+__all__ = ["GUIDE_CODES", "GUIDE_MESSAGES", "MESSAGES", "CommandError"]
 
 MESSAGES = {
     1: "Unable to process message",
@@ -33,6 +33,18 @@ MESSAGES = {
 }
 """The numbers and their texts; 6, 16 and 17 are retired."""
 
+GUIDE_MESSAGES = {code: text for code, text in MESSAGES.items() if code <= 15} | {
+    6: "Params required",
+    12: "Exactly one subscription ID required",
+    14: "Market ticker required",
+    16: "Market not found",
+    17: "Internal error",
+}
+"""Those of the guide of late 2025. Its table has no 6, but its example of an error does."""
+
+GUIDE_CODES = {18: 17, 19: 11, 20: 11, 21: 11, 22: 11, 23: 11, 24: 11, 25: 10, 26: 11, 27: 1, 28: 11}
+"""What stood for the errors that came later."""
+
 
 class CommandError(Exception):
     """A command that is refused.
@@ -45,6 +57,6 @@ class CommandError(Exception):
     """
 
     def __init__(self, code: int, market_ticker: str = "") -> None:
-        super().__init__(MESSAGES[code])
+        super().__init__(code)
         self.code = code
         self.market_ticker = market_ticker

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from kalshi_research.sandbox.stream.channels import CHANNELS, Channel
 from kalshi_research.sandbox.stream.codes import CommandError
 
 __all__ = ["Command", "Params"]
@@ -157,11 +156,3 @@ class Command:
         if not isinstance(self.given, dict):
             raise CommandError(1)
         return Params(self.given)
-
-
-def channel_named(name: str) -> Channel:
-    """A channel that this exchange has."""
-    channel = CHANNELS.get(name)
-    if channel is None:
-        raise CommandError(8)
-    return channel

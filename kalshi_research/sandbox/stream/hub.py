@@ -24,6 +24,7 @@ from kalshi_research.sandbox.engine import (
     Trade,
 )
 from kalshi_research.sandbox.stream import payloads
+from kalshi_research.sandbox.stream.dialect import dialect_of
 from kalshi_research.sandbox.stream.mirror import Mirror
 from kalshi_research.sandbox.stream.source import Listing
 
@@ -40,7 +41,6 @@ _SLICE = 512
 """Events that are worked off before the sockets get their turn."""
 
 _SNAPSHOT = b'{"type":"orderbook_snapshot","sid":'
-_DELTA = b'{"type":"orderbook_delta","sid":'
 _TICKER = b'{"type":"ticker","sid":'
 _TRADE = b'{"type":"trade","sid":'
 _FILL = b'{"type":"fill","sid":'
@@ -61,7 +61,10 @@ class Hub:
 
     def __init__(self, source: Source, options: StreamOptions) -> None:
         self.options = options
-        self.sending = 0
+        self.dialect = dialect_of(options)
+        self.stamp = b""
+        self._say = self.dialect.payloads
+        self._delta_head = f'{{"type":"{self.dialect.book_change}","sid":'.encode()
         self._source = source
         self._sessions: set[Session] = set()
         self._stop_listening: Callable[[], None] | None = None
@@ -140,8 +143,10 @@ class Hub:
 
     def now_ms(self) -> int:
         """The time of the exchange [ms], which is also that of its events."""
-        self.sending = self._source.now() // 1000
-        return self.sending
+        sending = self._source.now() // 1000
+        if self.dialect.stamped:
+            self.stamp = b',"sending_ts_ms":%d' % sending
+        return sending
 
     def tickers_of(self, market_ids: list[str]) -> list[str]:
         """The markets of UUIDs; those of none are left out."""
@@ -158,7 +163,7 @@ class Hub:
             nameless = str(uuid.uuid5(uuid.NAMESPACE_OID, ticker))
             return Mirror(Listing(ticker, nameless), known=False)
         mirror = self._mirrors[ticker] = Mirror(listing)
-        mirror.said = payloads.ticker(mirror)
+        mirror.said = self._say.ticker(mirror)
         return mirror
 
     def send_snapshot(self, subscription: Subscription, ticker: str, number: int = 0) -> None:
@@ -167,15 +172,15 @@ class Hub:
         if not mirror.known and self.options.unknown_ticker != "empty":
             return
         head = b'{"type":"orderbook_snapshot","id":%d,"sid":' % number if number else _SNAPSHOT
-        body = payloads.snapshot(mirror, yes_price=subscription.yes_price)
+        body = self._say.snapshot(mirror, yes_price=subscription.yes_price)
         subscription.session.push(subscription, head, body)
 
     def send_ticker(self, subscription: Subscription, ticker: str) -> None:
         """Send the figures of a market as they are."""
         mirror = self.mirror(ticker)
         if mirror.known:
-            end = payloads.ticker_times(self._source.now())
-            subscription.session.push(subscription, _TICKER, payloads.ticker(mirror) + end)
+            payload = self._say.timed_ticker(self._say.ticker(mirror), self._source.now())
+            subscription.session.push(subscription, _TICKER, payload)
 
     # --- events -------------------------------------------------------------------------------
 
@@ -254,16 +259,17 @@ class Hub:
         self, event: BookDelta, cause: Order, mirror: Mirror, here: list[Subscription]
     ) -> None:
         owner = cause.wallet.member.user
-        forms: dict[tuple[bool, bool], bytes] = {}
+        forms: dict[tuple[bool, bool], bytes | None] = {}
         for subscription in here:
             own = subscription.user == owner
             form = subscription.yes_price, own
-            payload = forms.get(form)
-            if payload is None:
-                payload = forms[form] = payloads.delta(
+            if form not in forms:
+                forms[form] = self._say.delta(
                     event, mirror, yes_price=form[0], cause=cause if own else None
                 )
-            subscription.session.push(subscription, _DELTA, payload)
+            payload = forms[form]
+            if payload is not None:
+                subscription.session.push(subscription, self._delta_head, payload)
 
     def _touch(self, ticker: str, time: int) -> None:
         if self._listeners("ticker", ticker):
@@ -274,10 +280,10 @@ class Hub:
         for ticker, time in self._dirty.items():
             unseen = ticker not in self._mirrors
             mirror = self.mirror(ticker)
-            said = payloads.ticker(mirror)
+            said = self._say.ticker(mirror)
             if unseen or said != mirror.said:
                 mirror.said = said
-                payload = said + payloads.ticker_times(time)
+                payload = self._say.timed_ticker(said, time)
                 self._push(self._listeners("ticker", ticker), _TICKER, payload)
         self._dirty.clear()
 
@@ -287,8 +293,9 @@ class Hub:
             mirror.trade(event)
         self._touch(event.ticker, event.time)
         listeners = self._listeners("trade", event.ticker)
-        if listeners:
-            self._push(listeners, _TRADE, payloads.trade(event))
+        payload = self._say.trade(event) if listeners else None
+        if payload is not None:
+            self._push(listeners, _TRADE, payload)
 
     def _private(self, channel: str, user: str, ticker: str | None) -> list[Subscription]:
         return [
@@ -305,7 +312,7 @@ class Hub:
             mirror.fill(event)
         listeners = self._private("fill", order.wallet.member.user, ticker)
         if listeners:
-            self._push(listeners, _FILL, payloads.fill(event))
+            self._push(listeners, _FILL, self._say.fill(event))
 
     def _order(self, event: OrderUpdate) -> None:
         user = event.order.wallet.member.user
@@ -316,7 +323,7 @@ class Hub:
     def _position(self, event: PositionUpdate) -> None:
         listeners = self._private("market_positions", event.user, event.ticker)
         if listeners:
-            payload = payloads.market_position(event, self._source.user_id(event.user))
+            payload = self._say.market_position(event, self._source.user_id(event.user))
             self._push(listeners, _POSITION, payload)
 
     def _group(self, event: GroupUpdate) -> None:
@@ -333,14 +340,14 @@ class Hub:
         combo = self._source.is_combo(event.ticker)
         channel = "multivariate_market_lifecycle" if combo else "market_lifecycle_v2"
         listeners = self._all.get(channel)
-        payload = payloads.lifecycle(event, self._source) if listeners and event.kind else None
+        payload = self._say.lifecycle(event, self._source) if listeners and event.kind else None
         if listeners and payload is not None:
             self._push(listeners, f'{{"type":"{channel}","sid":'.encode(), payload)
 
     def _fees(self, event: FeeUpdate) -> None:
         listeners = self._all.get("market_lifecycle_v2")
         if listeners:
-            self._push(listeners, _FEES, payloads.fee_update(event))
+            self._push(listeners, _FEES, self._say.fee_update(event))
 
 
 def _cause(event: BookDelta, events: Sequence[Event], place: int) -> Order:

@@ -37,6 +37,7 @@ __all__ = [
     "market_position",
     "snapshot",
     "ticker",
+    "timed_ticker",
     "trade",
     "user_order",
     "wrap",
@@ -114,9 +115,11 @@ def ticker(market: Mirror) -> bytes:
     ).encode()
 
 
-def ticker_times(time: int) -> bytes:
-    """The end of a ticker."""
-    return f',"ts":{time // _SECOND},"ts_ms":{time // 1000},"time":"{iso_ms(time)}"}}}}\n'.encode()
+def timed_ticker(said: bytes, time: int) -> bytes:
+    """A ticker with its times."""
+    return (
+        said + f',"ts":{time // _SECOND},"ts_ms":{time // 1000},"time":"{iso_ms(time)}"}}}}\n'.encode()
+    )
 
 
 def trade(event: Trade) -> bytes:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from kalshi_research.sandbox.stream.channels import Channel, Subscription
-from kalshi_research.sandbox.stream.codes import MESSAGES, CommandError
-from kalshi_research.sandbox.stream.commands import Command, Params, channel_named
+from kalshi_research.sandbox.stream.codes import CommandError
+from kalshi_research.sandbox.stream.commands import Command, Params
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox.stream.hub import Hub
@@ -73,20 +73,15 @@ class Session:
         """Queue a frame of a subscription: `head` ends before the sid, `payload` is the rest."""
         if subscription.channel.sequenced:
             subscription.seq += 1
-            frame = b'%b%d,"seq":%d,"sending_ts_ms":%d%b' % (
+            frame = b'%b%d,"seq":%d%b%b' % (
                 head,
                 subscription.sid,
                 subscription.seq,
-                self._hub.sending,
+                self._hub.stamp,
                 payload,
             )
         else:
-            frame = b'%b%d,"sending_ts_ms":%d%b' % (
-                head,
-                subscription.sid,
-                self._hub.sending,
-                payload,
-            )
+            frame = b"%b%d%b%b" % (head, subscription.sid, self._hub.stamp, payload)
         subscription.waiting += 1
         size = len(frame)
         self._outbox.append(_HEADERS[size] if size < 2048 else _header(size))
@@ -107,15 +102,20 @@ class Session:
             if subscription.channel.sequenced:
                 subscription.seq += 1
                 frame["seq"] = subscription.seq
-        frame["sending_ts_ms"] = self._hub.now_ms()
-        if message is not None:
-            frame["msg"] = message
-        raw = _encode(frame) + b"\n"
+        raw = self._encoded(frame, message)
         self._outbox.append(_HEADERS[len(raw)] if len(raw) < 2048 else _header(len(raw)))
         self._outbox.append(raw)
 
+    def _encoded(self, frame: dict[str, Any], message: Any = None) -> bytes:
+        """A frame that is no event, with its time and what it says."""
+        if self._hub.dialect.stamped:
+            frame["sending_ts_ms"] = self._hub.now_ms()
+        if message is not None:
+            frame |= self._hub.dialect.message(message)
+        return _encode(frame) + b"\n"
+
     def _error(self, number: int, error: CommandError, subscription: Subscription | None = None) -> None:
-        message: dict[str, Any] = {"code": error.code, "msg": MESSAGES[error.code]}
+        message = self._hub.dialect.error(error.code)
         if error.market_ticker:
             message["market_ticker"] = error.market_ticker
         self._reply("error", number, message, subscription)
@@ -184,11 +184,14 @@ class Session:
     def _subscribe(self, number: int, params: Params) -> None:
         for name in params.channels():
             try:
-                self._subscribe_one(number, channel_named(name), params)
+                self._subscribe_one(number, name, params)
             except CommandError as error:
                 self._error(number, error)
 
-    def _subscribe_one(self, number: int, channel: Channel, params: Params) -> None:
+    def _subscribe_one(self, number: int, name: str, params: Params) -> None:
+        channel = self._hub.dialect.channels.get(name)
+        if channel is None:
+            raise CommandError(8)
         if channel.name == "communications":
             params.check_shards()
         tickers, by_id = self._markets(channel, params)
@@ -210,7 +213,7 @@ class Session:
         made.by_id = by_id
         self._subscriptions[made.sid] = made
         self._hub.add(made, wanted)
-        self._reply("subscribed", number, {"channel": channel.name, "sid": made.sid})
+        self._reply("subscribed", number, {"channel": name, "sid": made.sid})
         self._greet(made, tickers, params)
 
     def _markets(self, channel: Channel, params: Params) -> tuple[list[str], bool]:
@@ -224,10 +227,11 @@ class Session:
         return (self._hub.tickers_of(ids), True) if ids else (tickers, False)
 
     def _check_unknown(self, channel: Channel, tickers: list[str]) -> None:
-        if channel.markets == "required" and self._options.unknown_ticker == "error":
+        guide = self._options.dialect == "2025"
+        if channel.markets == "required" and (guide or self._options.unknown_ticker == "error"):
             for ticker in tickers:
                 if not self._hub.mirror(ticker).known:
-                    raise CommandError(11, ticker)
+                    raise CommandError(16 if guide else 11, ticker)
 
     def _check_limit(self, markets: int) -> None:
         if markets > self._options.market_limit:
@@ -286,7 +290,7 @@ class Session:
             self._finish(frame | {"sid": held.sid, "seq": held.seq})
 
     def _finish(self, frame: dict[str, Any]) -> None:
-        raw = _encode(frame | {"sending_ts_ms": self._hub.now_ms()}) + b"\n"
+        raw = self._encoded(frame)
         self._outbox.append(_HEADERS[len(raw)])
         self._outbox.append(raw)
 
@@ -304,7 +308,8 @@ class Session:
         if not action:
             raise CommandError(15)
         book = held.channel.name == "orderbook_delta"
-        if action not in ("add_markets", "delete_markets", "get_snapshot"):
+        known = ("add_markets", "delete_markets", "get_snapshot")
+        if action not in known[: 3 if self._hub.dialect.repairs else 2]:
             raise CommandError(13)
         if held.channel.markets == "none" or (action == "get_snapshot" and not book):
             raise CommandError(13)
