@@ -17,14 +17,24 @@ from typing import Any
 import yaml
 
 from kalshi_research.schemas import (
+    API_KEYS,
+    BALANCE,
     CANDLESTICKS,
+    DEPOSITS,
+    EVENT_POSITIONS,
     EVENTS,
+    FILLS,
+    LIMITS,
     MARKETS,
     ORDERBOOKS,
+    ORDERS,
+    POSITIONS,
     SCHEDULE,
     SERIES,
+    SETTLEMENTS,
     STATUS,
     TRADES,
+    WITHDRAWALS,
     Kind,
 )
 
@@ -42,6 +52,10 @@ UNFOLDED: Mapping[str, tuple[Kind, Mapping[str, str]]] = {
     ),
     "DailySchedule": (SCHEDULE, {"open_time": "opens", "close_time": "closes"}),
     "MaintenanceWindow": (SCHEDULE, {"start_datetime": "start_time", "end_datetime": "end_time"}),
+    "GetApiKeysResponse": (
+        API_KEYS,
+        {"api_keys": "api_key_id", "api_key_region_expiration_ts": "region_expiration_time"},
+    ),
 }
 
 # Objects whose fields are those of a row, or of an object nested in one.
@@ -58,6 +72,17 @@ ROWS: Mapping[str, tuple[Kind, str]] = {
     "PriceDistributionHistorical": (CANDLESTICKS, "price."),
     "ExchangeStatus": (STATUS, ""),
     "ExchangeIndexStatus": (STATUS, ""),
+    "Order": (ORDERS, ""),
+    "Fill": (FILLS, ""),
+    "MarketPosition": (POSITIONS, ""),
+    "EventPosition": (EVENT_POSITIONS, ""),
+    "Settlement": (SETTLEMENTS, ""),
+    "GetBalanceResponse": (BALANCE, ""),
+    "GetAccountApiLimitsResponse": (LIMITS, ""),
+    "BucketLimit": (LIMITS, "read."),
+    "ApiKey": (API_KEYS, ""),
+    "Deposit": (DEPOSITS, ""),
+    "Withdrawal": (WITHDRAWALS, ""),
 }
 
 # Fields that hold the rows or a nested object, so they are no column themselves.
@@ -66,6 +91,8 @@ HOLDERS = {
     ("candlesticks", "yes_bid"),
     ("candlesticks", "yes_ask"),
     ("exchange_status", "exchange_index_statuses"),
+    ("account_limits", "read"),
+    ("account_limits", "write"),
 }
 
 

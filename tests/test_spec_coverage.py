@@ -61,7 +61,11 @@ def test_what_is_left_out_has_a_reason() -> None:
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 def test_columns_are_called_by_the_naming_rule(schema: Any) -> None:
     for column in schema.columns:
-        if column.form in ("dollars", "count", "time") and column.wire and schema.kind != "orderbooks":
+        if (
+            column.form in ("dollars", "amount", "count", "time")
+            and column.wire
+            and schema.kind != "orderbooks"
+        ):
             group, _, field = column.wire[0].rpartition(".")
             name = plain_name(field)
             prefix = f"{group}_" if group.startswith("yes_") else ""

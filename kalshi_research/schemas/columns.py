@@ -21,15 +21,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["DTYPES", "Column", "Form", "contracts", "dollars", "form_of", "moment", "plain_name"]
+__all__ = [
+    "DTYPES",
+    "Column",
+    "Form",
+    "amount",
+    "contracts",
+    "dollars",
+    "form_of",
+    "moment",
+    "plain_name",
+]
 
-Form = Literal["dollars", "count", "number", "integer", "flag", "text", "json", "time", "label", "rank"]
-"""What a column holds; ``label`` is a category, ``rank`` an integer that is never missing."""
+Form = Literal[
+    "dollars", "amount", "cents", "count", "number", "integer", "flag", "text", "json", "time", "label",
+    "rank",
+]  # fmt: skip
+"""What a column holds.
+
+``dollars`` is a price, so between 0 and 1; ``amount`` is money of any size; ``cents`` is money that
+the exchange sends as a whole number of cents in today's dialect too. All three are dollars in the
+frame. ``label`` is a category, ``rank`` an integer that is never missing.
+"""
 
 Need = Literal["required", "promised", "optional"]
 
 DTYPES: dict[Form, str] = {
     "dollars": "float64",
+    "amount": "float64",
+    "cents": "float64",
     "count": "float64",
     "number": "float64",
     "integer": "Int64",
@@ -41,7 +61,13 @@ DTYPES: dict[Form, str] = {
     "rank": "int64",
 }
 
-_UNITS: dict[Form, str] = {"dollars": "$", "count": "contracts", "time": "UTC"}
+_UNITS: dict[Form, str] = {
+    "dollars": "$",
+    "amount": "$",
+    "cents": "$",
+    "count": "contracts",
+    "time": "UTC",
+}
 
 _FORMS: dict[str, Form] = {
     "_dollars": "dollars",
@@ -112,9 +138,14 @@ class Column:
 def dollars(
     name: str, meaning: str, need: Need = "optional", *, group: str = "", wire: str = ""
 ) -> Column:
-    """A price or an amount [dollars]; `group` is the nested object it comes from."""
+    """A price [dollars]; `group` is the nested object it comes from."""
     field = f"{group}.{wire or name}" if group else wire or name
     return Column(name, "dollars", meaning, (f"{field}_dollars",), (field,), need)
+
+
+def amount(name: str, meaning: str, need: Need = "optional") -> Column:
+    """Money of any size and sign [dollars]."""
+    return Column(name, "amount", meaning, (f"{name}_dollars",), (name,), need)
 
 
 def contracts(name: str, meaning: str, need: Need = "optional", *, wire: str = "") -> Column:

@@ -28,6 +28,8 @@ ABSENT = msgspec.UNSET
 
 _TYPES: dict[Form, Any] = {
     "dollars": str,
+    "amount": str,
+    "cents": int,
     "count": str,
     "number": float,
     "integer": int,
@@ -38,7 +40,7 @@ _TYPES: dict[Form, Any] = {
     "label": str,
     "rank": int,
 }
-_NUMERIC = ("dollars", "count", "number")
+_NUMERIC = ("dollars", "amount", "count", "number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,19 +233,27 @@ class Objection:
     where: str
 
 
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)` - at `(?P<where>.*)`", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(?P<name>.*)` - at `(?P<where>.*)`", re.DOTALL)
-_OTHER = re.compile(r"Expected `.*`, got `(?P<got>.*)` - at `(?P<where>.*)`", re.DOTALL)
+_UNKNOWN = r"Object contains unknown field `(?P<name>.*)`"
+_MISSING = r"Object missing required field `(?P<name>.*)`"
+_PLACE = r" - at `(?P<where>.*)`"
+_NAMED = [
+    (kind, re.compile(text + place, re.DOTALL))
+    # Where the page itself is the row, no place is named.
+    for place in (_PLACE, "(?P<where>)")
+    for kind, text in (("unknown", _UNKNOWN), ("missing", _MISSING))
+]
+_OTHER = re.compile(r"Expected `.*`, got `(?P<got>.*)`" + _PLACE, re.DOTALL)
 
 
 def read_objection(message: str, groups: Mapping[str, Any]) -> Objection | None:
     """What the message of a `msgspec.ValidationError` says; None where it is about something else."""
-    for kind, pattern in (("unknown", _UNKNOWN), ("missing", _MISSING)):
+    for kind, pattern in _NAMED:
         found = pattern.fullmatch(message)
         if found:
-            holder = found["where"].rpartition(".")[2]
+            where = found["where"] or "$"
+            holder = where.rpartition(".")[2]
             prefix = f"{holder}." if holder in groups else ""
-            return Objection(kind, prefix + found["name"], "", found["where"])
+            return Objection(kind, prefix + found["name"], "", where)
     found = _OTHER.fullmatch(message)
     if not found:
         return None

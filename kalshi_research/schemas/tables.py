@@ -47,8 +47,10 @@ def own_frame(
     arrays: dict[str, Any] = {}
     for column in schema.columns:
         array = table[column.name].combine_chunks()
+        # What the wire sends in cents is dollars here.
+        form = "amount" if column.form == "cents" else column.form
         try:
-            arrays[column.name] = read(column.form, array)
+            arrays[column.name] = read(form, array)
         except UnreadableError as error:
             raise FrameError(
                 f"{schema.kind}: column {column.name!r} holds {printable(repr(error.value), 60)} in row "
@@ -84,7 +86,8 @@ def numbered(table: pa.Table, schema: Schema) -> pa.Table:
     In a CSV file ``45`` and ``"0.4500"`` look alike, so there the name alone decides.
     """
     for column in schema.columns:
-        numeric = column.old if column.form in ("dollars", "count") else ()
+        numeric = column.old if column.form in ("dollars", "amount", "count") else ()
+        numeric = column.wire if column.form == "cents" else numeric
         for name in set(numeric).intersection(table.column_names):
             try:
                 array = read("number", table[name].combine_chunks())

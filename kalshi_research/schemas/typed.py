@@ -123,7 +123,7 @@ class Typing:
         ]
 
     def _read(self, column: Column, name: str, values: Values) -> pa.Array:
-        cents = column.form == "dollars" and name in column.old
+        cents = column.form in ("dollars", "amount") and name in column.old
         return self._try(name, partial(read, column.form, values, cents=cents, memo=self._memo))
 
     def _try(self, name: str, reading: Callable[[], pa.Array]) -> pa.Array:
@@ -140,9 +140,9 @@ class Typing:
         self, column: Column, name: str, best: pa.Array, other_name: str, other: pa.Array
     ) -> None:
         """Note where two fields of one object contradict each other."""
-        if column.form in ("dollars", "count"):
+        if column.form in ("dollars", "amount", "count"):
             # The integer dialect cut off what is finer than a cent or a contract.
-            slack = (0.01 if column.form == "dollars" else 1.0) - 1e-9
+            slack = (1.0 if column.form == "count" else 0.01) - 1e-9
             differs = pc.greater(pc.abs(pc.subtract(best, other)), slack)
         else:
             differs = pc.not_equal(best, other)

@@ -22,6 +22,8 @@ TIME = pa.timestamp("us", tz="UTC")
 
 ARROW_TYPES: dict[Form, pa.DataType] = {
     "dollars": pa.float64(),
+    "amount": pa.float64(),
+    "cents": pa.float64(),
     "count": pa.float64(),
     "number": pa.float64(),
     "integer": pa.int64(),
@@ -85,8 +87,8 @@ def read(
     """
     if isinstance(values, pa.Array):
         values = _settled(values)
-    if form in ("dollars", "count", "number"):
-        return _decimals(values, 100 if cents else 1)
+    if form in ("dollars", "amount", "cents", "count", "number"):
+        return _decimals(values, 100 if cents or form == "cents" else 1)
     if form == "time":
         return _times(values)
     if form == "json":
