@@ -40,11 +40,11 @@ def exchange(*, fees: FeeTerms = FREE, grid: Any = None, **cash: float) -> Engin
 
 
 def cannot_pay(engine: Engine, *args: Any, **kwargs: Any) -> None:
-    before = engine.book("M")
+    before = engine.book(args[1])
     with pytest.raises(Rejection) as caught:
         engine.submit(*args, **kwargs)
     assert (caught.value.status, caught.value.code) == (400, "insufficient_balance")
-    assert engine.book("M") == before
+    assert engine.book(args[1]) == before
 
 
 def position(engine: Engine, user: str) -> Holding:
@@ -270,6 +270,54 @@ def test_subaccounts_keep_their_money_apart() -> None:
             engine.transfer("A", source, destination, amount, "three")
     engine.transfer("A", 0, 1, dollars(6), "three")
     assert engine.balance("A") == 0
+
+
+def test_collateral_has_to_lie_on_the_shard_of_its_market() -> None:
+    engine = Engine(now=0, options=EngineOptions(money="by_shard"))
+    for ticker, shard in (("M", 0), ("S", 2)):
+        engine.create_market(MarketSpec(ticker, "E", 0, 24 * HOUR, fees=FREE, shard=shard))
+    for user in "AB":
+        engine.create_user(user, cash=dollars(10))
+    engine.submit("A", "M", "bid", 5000, 100)
+    cannot_pay(engine, "A", "S", "bid", 5000, 100)
+    with pytest.raises(Rejection, match="insufficient_balance"):
+        engine.move("A", 0, 0, 2, dollars(9.51))
+    engine.move("A", 0, 0, 2, dollars(4))
+    engine.move("B", 0, 0, 2, dollars(4))
+    engine.deposit("B", dollars(1), shard=2)
+    order = engine.submit("A", "S", "bid", 5000, 300).order
+    cannot_pay(engine, "A", "S", "bid", 5000, 501)
+    engine.submit("B", "S", "ask", 5000, 100)
+    assert [engine.balance("A", shard=shard) for shard in (0, 1, 2)] == [
+        dollars(5.5),
+        0,
+        dollars(2.5),
+    ]
+    assert engine.balance("A") == dollars(8)
+    assert engine.balance("B", shard=2) == dollars(4.5)
+    held = engine.holding("A", "S")
+    assert held is not None
+    assert engine.holdings("A") == [engine.holding("A", "M"), held]
+    assert held.position == 100
+    group = engine.create_group("A", 1000, shard=2)
+    assert engine.submit("A", "S", "bid", 100, 100, group_id=group.group_id).order.group is group
+    engine.create_subaccount("A")
+    engine.transfer("A", 0, 1, dollars(1), "t", shard=2)
+    assert [row.cash for row in engine.members["A"].everything(1)] == [0, dollars(1)]
+    assert engine.balance("A", 1) == dollars(1)
+    for arguments in (("A", 0, 1, 1, 5), ("A", 0, 0, 1, 0)):
+        with pytest.raises(Rejection, match="invalid_parameters"):
+            engine.move(*arguments)
+    engine.submit("A", "S", "bid", 100, 100, cancel_on_pause=True)
+    engine.pause_trading()
+    assert len(engine.wallet("A").member.purse(0, 2).resting) == 2
+    engine.resume_trading()
+    assert {row.market.ticker for row in engine.cancel_all("A")} == {"M", "S"}
+    assert order.status == "canceled"
+    engine.set_close_time("S", 0)
+    engine.determine("S", 10_000)
+    engine.advance(engine.now + HOUR)
+    assert engine.balance("A", shard=2) == dollars(3.5)
 
 
 def test_there_are_sixty_three_subaccounts() -> None:

@@ -325,7 +325,7 @@ def test_post_only_that_may_not_rest_is_refused(engine: Engine) -> None:
 def test_unknown_names(engine: Engine) -> None:
     refused(404, "not_found", engine.submit, "A", "X", "bid", 5000, 100)
     refused(404, "not_found", engine.submit, "X", "M", "bid", 5000, 100)
-    refused(404, "not_found", engine.submit, "A", "M", "bid", 5000, 100, subaccount=7)
+    refused(400, "invalid_parameters", engine.submit, "A", "M", "bid", 5000, 100, subaccount=7)
     refused(404, "not_found", engine.submit, "A", "M", "bid", 5000, 100, group_id="x")
     refused(400, "invalid_parameters", engine.submit, "A", "M", "buy", 5000, 100)
     refused(404, "not_found", engine.book, "X")

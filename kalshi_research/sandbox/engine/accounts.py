@@ -36,6 +36,8 @@ class Member:
     user : str
     wallets : dict of int to Wallet
         By subaccount number; 0 is the primary one.
+    purses : dict of (int, int) to Wallet
+        What lies on other shards than 0, by subaccount number and shard; empty where money is pooled.
     orders, fills, settlements : list
         Everything that was, oldest first.
     client_ids : dict of str to Order
@@ -50,6 +52,7 @@ class Member:
         "fills",
         "groups",
         "orders",
+        "purses",
         "settlements",
         "transfers",
         "user",
@@ -65,10 +68,27 @@ class Member:
         self.groups: dict[str, OrderGroup] = {}
         self.transfers: set[str] = set()
         self.wallets: dict[int, Wallet] = {0: Wallet(self, 0, precision)}
+        self.purses: dict[tuple[int, int], Wallet] = {}
+
+    def purse(self, number: int, shard: int) -> Wallet:
+        """The money of a subaccount on one shard, made when it is first needed."""
+        wallet = self.wallets[number]
+        if not shard:
+            return wallet
+        found = self.purses.get((number, shard))
+        if found is None:
+            found = self.purses[number, shard] = Wallet(self, number, wallet.precision, shard)
+        return found
+
+    def everything(self, number: int | None = None) -> list[Wallet]:
+        """The wallets on all shards, of one subaccount or of all, by number and shard."""
+        found = [*self.wallets.values(), *self.purses.values()]
+        found.sort(key=lambda wallet: (wallet.number, wallet.shard))
+        return [wallet for wallet in found if number in (None, wallet.number)]
 
 
 class Wallet:
-    """The money and the positions of one subaccount.
+    """The money and the positions of one subaccount, where money is kept by shard on one shard.
 
     Attributes
     ----------
@@ -83,11 +103,12 @@ class Wallet:
     holdings : dict of Market to Holding
     """
 
-    __slots__ = ("cash", "holdings", "member", "number", "precision", "reserved", "resting")
+    __slots__ = ("cash", "holdings", "member", "number", "precision", "reserved", "resting", "shard")
 
-    def __init__(self, member: Member, number: int, precision: int) -> None:
+    def __init__(self, member: Member, number: int, precision: int, shard: int = 0) -> None:
         self.member = member
         self.number = number
+        self.shard = shard
         self.precision = precision
         self.cash = 0
         self.reserved = 0

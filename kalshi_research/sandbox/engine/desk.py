@@ -98,7 +98,7 @@ class OrderDesk:
         venue = self._venue
         venue.begin()
         market = venue.market(ticker)
-        wallet = venue.wallet(user, subaccount)
+        wallet = venue.purse(venue.wallet(user, subaccount), market.shard)
         require_trading(venue, market)
         check_conditions(
             venue,
@@ -284,10 +284,9 @@ class OrderDesk:
         if not venue.exchange_active:
             raise refuse("EXCHANGE_PAUSED")
         wallet = venue.wallet(user, subaccount or 0)
-        wallets = wallet.member.wallets.values() if subaccount is None else [wallet]
         found = [
             order
-            for wallet in wallets
+            for wallet in wallet.member.everything(subaccount)
             for order in wallet.resting.values()
             if order.market.status in ("active", "inactive")
         ]

@@ -147,16 +147,28 @@ class Engine(OrderDesk, GroupDesk, Operator):
         wallets[number] = Wallet(wallets[0].member, number, wallets[0].precision)
         return number
 
-    def deposit(self, user: str, amount: int, subaccount: int = 0) -> None:
+    def deposit(self, user: str, amount: int, subaccount: int = 0, shard: int = 0) -> None:
         """Add money, or take some that is available away when the amount is negative."""
-        wallet = self._venue.wallet(user, subaccount)
+        wallet = self._venue.purse(self._venue.wallet(user, subaccount), shard)
         if amount < 0 and wallet.available < -amount:
             raise refuse("INSUFFICIENT_BALANCE")
         wallet.cash += amount
 
-    def transfer(self, user: str, source: int, destination: int, amount: int, transfer_id: str) -> None:
+    def transfer(
+        self,
+        user: str,
+        source: int,
+        destination: int,
+        amount: int,
+        transfer_id: str,
+        *,
+        shard: int = 0,
+    ) -> None:
         """Move money between subaccounts of a user, once for each id."""
-        giver, taker = self._venue.wallet(user, source), self._venue.wallet(user, destination)
+        venue = self._venue
+        giver, taker = (
+            venue.purse(venue.wallet(user, number), shard) for number in (source, destination)
+        )
         if transfer_id in giver.member.transfers:
             raise refuse("TRANSFER_ALREADY_APPLIED")
         if amount <= 0 or giver is taker:
@@ -164,6 +176,18 @@ class Engine(OrderDesk, GroupDesk, Operator):
         if giver.available < amount:
             raise refuse("INSUFFICIENT_BALANCE")
         giver.member.transfers.add(transfer_id)
+        giver.cash -= amount
+        taker.cash += amount
+
+    def move(self, user: str, subaccount: int, source: int, destination: int, amount: int) -> None:
+        """Move money of a subaccount between shards; where money is pooled that changes nothing."""
+        venue = self._venue
+        wallet = venue.wallet(user, subaccount)
+        giver, taker = (venue.purse(wallet, shard) for shard in (source, destination))
+        if amount <= 0 or source == destination:
+            raise refuse("INVALID_PARAMETERS", "money is moved between two shards")
+        if giver.available < amount:
+            raise refuse("INSUFFICIENT_BALANCE")
         giver.cash -= amount
         taker.cash += amount
 
@@ -202,14 +226,24 @@ class Engine(OrderDesk, GroupDesk, Operator):
         """A subaccount: its cash, resting orders and holdings."""
         return self._venue.wallet(user, subaccount)
 
-    def balance(self, user: str, subaccount: int = 0) -> int:
-        """The balance as it is reported [1/1 000 000 dollar]."""
-        wallet = self._venue.wallet(user, subaccount)
-        return wallet.available if self._venue.options.balance_net_of_orders else wallet.cash
+    def balance(self, user: str, subaccount: int = 0, shard: int | None = None) -> int:
+        """The balance as it is reported, on one shard or on all [1/1 000 000 dollar]."""
+        net = self._venue.options.balance_net_of_orders
+        return sum(
+            wallet.available if net else wallet.cash
+            for wallet in self._venue.wallet(user, subaccount).member.everything(subaccount)
+            if shard in (None, wallet.shard)
+        )
+
+    def holdings(self, user: str, subaccount: int = 0) -> list[Holding]:
+        """All positions of a subaccount, closed ones included, by shard and in the order of time."""
+        member = self._venue.wallet(user, subaccount).member
+        return [row for wallet in member.everything(subaccount) for row in wallet.holdings.values()]
 
     def holding(self, user: str, ticker: str, subaccount: int = 0) -> Holding | None:
         """A position, or None when nothing was ever ordered there."""
-        return self._venue.wallet(user, subaccount).holdings.get(self.market(ticker))
+        market, wallet = self.market(ticker), self._venue.wallet(user, subaccount)
+        return self._venue.purse(wallet, market.shard).holdings.get(market)
 
     def order(self, user: str, order_id: str) -> Order:
         """An order of a user, finished or not; refused with 404 when there is none."""

@@ -24,7 +24,7 @@ class GroupDesk:
         """Add an order group with a limit of contracts [1/100 contract]."""
         venue = self._venue
         venue.begin()
-        wallet = venue.wallet(user, subaccount)
+        wallet = venue.purse(venue.wallet(user, subaccount), shard)
         _check_limit(limit)
         group = OrderGroup(venue.identifier(), wallet, limit, shard)
         wallet.member.groups[group.group_id] = group

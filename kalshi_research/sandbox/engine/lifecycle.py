@@ -271,6 +271,6 @@ def set_pause(venue: Venue, *, exchange_active: bool, trading_active: bool) -> N
     venue.outbox.append(ExchangeUpdate(venue.clock, venue.now, exchange_active, trading_active))
     if paused:
         for member in venue.members.values():
-            for wallet in member.wallets.values():
+            for wallet in member.everything():
                 leaving = [order for order in wallet.resting.values() if order.cancel_on_pause]
                 _cancel_all(venue, leaving, "HaltCancel")

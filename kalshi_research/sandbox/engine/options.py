@@ -36,6 +36,9 @@ class EngineOptions:
         Whether the reported balance has the collateral of resting orders taken off.
     close_cancel_delay : int
         How long after its close a market still shows its resting orders [µs].
+    money : {"pooled", "by_shard"}
+        Whether collateral has to lie on the shard of its market. On the exchange it has to; pooled
+        spares those who do not study that.
     """
 
     client_ids: Literal["forever", "open-only", "recent", "none", "return-original"] = "forever"
@@ -47,3 +50,4 @@ class EngineOptions:
     inactive_status: int = 400
     balance_net_of_orders: bool = True
     close_cancel_delay: int = 0
+    money: Literal["pooled", "by_shard"] = "pooled"

@@ -35,6 +35,7 @@ REASONS: dict[str, tuple[int, str, str]] = {
     "ORDER_SIDE_MISMATCH": (400, "order_side_mismatch", "order side mismatch"),
     "ORDER_TICKER_MISMATCH": (400, "order_ticker_mismatch", "order ticker mismatch"),
     "POST_ONLY_CROSS": (400, "invalid_order", "invalid order"),
+    "SUBACCOUNT_NOT_FOUND": (400, "invalid_parameters", "invalid parameters"),
     "TRADING_PAUSED": (409, "trading_is_paused", "trading is paused"),
     "TRANSFER_ALREADY_APPLIED": (409, "transfer_already_applied", "transfer already applied"),
 }

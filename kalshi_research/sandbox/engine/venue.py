@@ -108,10 +108,18 @@ class Venue:
     def wallet(self, user: str, subaccount: int) -> Wallet:
         """The wallet of a subaccount; refused when there is none."""
         member = self.members.get(user)
-        wallet = None if member is None else member.wallets.get(subaccount)
+        if member is None:
+            raise refuse("NOT_FOUND")
+        wallet = member.wallets.get(subaccount)
         if wallet is None:
-            raise refuse("NOT_FOUND", f"no subaccount {subaccount} of this user")
+            raise refuse("SUBACCOUNT_NOT_FOUND", f"no subaccount {subaccount} of this user")
         return wallet
+
+    def purse(self, wallet: Wallet, shard: int) -> Wallet:
+        """Where the money for the markets of a shard lies."""
+        if self.options.money == "pooled":
+            return wallet
+        return wallet.member.purse(wallet.number, shard)
 
     def market(self, ticker: str) -> Market:
         """A market by its ticker; refused when there is none."""
