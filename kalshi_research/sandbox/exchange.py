@@ -9,16 +9,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import MONEY_SCALE
+from kalshi_research.sandbox.faults.script import Faults
 from kalshi_research.sandbox.instants import DAY
 from kalshi_research.sandbox.stream.options import StreamOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kalshi_research.sandbox.auth import KeyRing
     from kalshi_research.sandbox.floor import Floor
     from kalshi_research.sandbox.rate_limits import Buckets, Tier
     from kalshi_research.sandbox.world import MarketSpec, World
 
-__all__ = ["Account", "Cutoff", "Exchange", "RequestRecord"]
+__all__ = ["Account", "Cutoff", "Exchange", "RequestRecord", "redacted"]
 
 OVERLAP = DAY
 """How long both tiers serve the same rows after they were handed over [µs]."""
@@ -51,7 +54,21 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """One request that arrived: for tests, without headers or signatures."""
+    """One request that arrived, for tests.
+
+    Attributes
+    ----------
+    method, path, query : str
+    status : int
+        What was really answered; 0 where the request was lost before the exchange.
+    user : int or None
+    received : float
+        [s since 1970]
+    fault : str
+        The kind of fault that bit, empty for none.
+    headers : tuple of (str, str)
+        Lower-case names; what is secret is replaced by its length.
+    """
 
     method: str
     path: str
@@ -59,6 +76,25 @@ class RequestRecord:
     status: int
     user: int | None
     received: float
+    fault: str = ""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+_SECRET = ("authorization", "cookie", "kalshi-access-key", "kalshi-access-signature")
+
+
+def redacted(scope: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The headers of a request without its secrets.
+
+    Examples
+    --------
+    >>> redacted({"headers": [(b"Cookie", b"abc"), (b"host", b"127.0.0.1")]})
+    (('cookie', '<3 bytes>'), ('host', '127.0.0.1'))
+    """
+    return tuple(
+        (name, f"<{len(value)} bytes>" if name in _SECRET else value.decode("latin-1"))
+        for name, value in ((raw.decode("latin-1").lower(), value) for raw, value in scope["headers"])
+    )
 
 
 @dataclass
@@ -79,6 +115,8 @@ class Exchange:
     floor : Floor
         Where orders are taken.
     stream : StreamOptions
+    faults : Faults
+        What goes wrong on purpose.
     """
 
     world: World
@@ -91,6 +129,7 @@ class Exchange:
     requests: deque[RequestRecord] = field(default_factory=lambda: deque(maxlen=20_000))
     lock: threading.Lock = field(default_factory=threading.Lock)
     stream: StreamOptions = field(default_factory=StreamOptions)
+    faults: Faults = field(default_factory=Faults)
 
     transfers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     netting: set[tuple[str, int]] = field(default_factory=set)

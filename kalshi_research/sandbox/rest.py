@@ -24,7 +24,7 @@ from kalshi_research.sandbox import (
 )
 from kalshi_research.sandbox.auth import not_signed
 from kalshi_research.sandbox.bodies import read_body
-from kalshi_research.sandbox.exchange import Exchange, RequestRecord
+from kalshi_research.sandbox.exchange import Exchange, RequestRecord, redacted
 from kalshi_research.sandbox.queries import Query
 from kalshi_research.sandbox.rate_limits import COSTS, DEFAULT_COST
 from kalshi_research.sandbox.refusals import Refusal, gone, not_found, refused
@@ -321,8 +321,11 @@ class _Gate:
     def _record(self, scope: Scope, status: int, received: float) -> None:
         query = scope["query_string"].decode("latin-1")
         user = scope.get("kalshi_user")
+        fault = " ".join(scope.get("kalshi_faults", ()))
         self._exchange.requests.append(
-            RequestRecord(scope["method"], scope["path"], query, status, user, received)
+            RequestRecord(
+                scope["method"], scope["path"], query, status, user, received, fault, redacted(scope)
+            )
         )
 
     def _ours(self, headers: dict[bytes, bytes]) -> bool:

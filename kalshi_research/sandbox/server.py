@@ -22,6 +22,8 @@ from kalshi_research.errors import ConfigError, printable
 from kalshi_research.money import PRICE_SCALE, to_price
 from kalshi_research.sandbox.auth import KeyRing, PrivateKey, RegisteredKey
 from kalshi_research.sandbox.exchange import Account, Cutoff, Exchange
+from kalshi_research.sandbox.faults.gate import FaultGate
+from kalshi_research.sandbox.faults.line import LoopbackProtocol
 from kalshi_research.sandbox.floor import Floor
 from kalshi_research.sandbox.instants import SECOND, from_datetime
 from kalshi_research.sandbox.rate_limits import Buckets, tier_named
@@ -33,6 +35,8 @@ from kalshi_research.sandbox.truth import Truth
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from kalshi_research.sandbox.faults import Faults
 
 __all__ = ["DEFAULT_NOW", "Sandbox"]
 
@@ -139,7 +143,7 @@ class Sandbox:
             Floor(world, {account.user_id: account.cash for account in accounts}),
             stream=stream or StreamOptions(),
         )
-        self._stop: weakref.finalize[[_Server, threading.Thread], Sandbox] | None = None
+        self._stop: weakref.finalize[[_Server, threading.Thread, FaultGate], Sandbox] | None = None
 
     def start(self) -> Self:
         """Bind the port and serve. A running sandbox stays as it is.
@@ -155,7 +159,8 @@ class Sandbox:
             listener = _listen(self._port)
             self._port = port = listener.getsockname()[1]
             hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
-            server = _Server(_config(self._exchange, hosts))
+            gate = FaultGate(build_app(self._exchange, lambda: hosts), self._exchange)
+            server = _Server(_config(gate))
             thread = threading.Thread(
                 target=_serve, args=(server, listener), name=f"kalshi-sandbox-{port}", daemon=True
             )
@@ -166,7 +171,7 @@ class Sandbox:
                     f"the sandbox did not come up on port {port} within {_START_SECONDS:.0f} s.\n"
                     "Nothing is running. Try again, or pass another port=."
                 )
-            self._stop = weakref.finalize(self, _shut_down, server, thread)
+            self._stop = weakref.finalize(self, _shut_down, server, thread, gate)
         return self
 
     def close(self) -> None:
@@ -232,6 +237,11 @@ class Sandbox:
         """
         value = {"yes": PRICE_SCALE, "no": 0}.get(result)
         self.floor.settle(ticker, to_price(result) if value is None else value)
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong on purpose: nothing, until a rule is added."""
+        return self._exchange.faults
 
     @property
     def truth(self) -> Truth:
@@ -334,9 +344,11 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _config(exchange: Exchange, hosts: frozenset[str]) -> uvicorn.Config:
+def _config(gate: FaultGate) -> uvicorn.Config:
     return uvicorn.Config(
-        build_app(exchange, lambda: hosts),
+        gate,
+        http=LoopbackProtocol,
+        proxy_headers=False,
         log_config=None,
         log_level="error",
         access_log=False,
@@ -363,7 +375,8 @@ def _forget(path: Path) -> None:
     path.parent.rmdir()
 
 
-def _shut_down(server: _Server, thread: threading.Thread) -> None:
+def _shut_down(server: _Server, thread: threading.Thread, gate: FaultGate) -> None:
+    gate.release()
     server.should_exit = True
     if thread is not threading.current_thread():
         thread.join(_START_SECONDS)

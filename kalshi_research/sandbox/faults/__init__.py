@@ -1,0 +1,17 @@
+"""What can go wrong between a client and the exchange, on purpose and by a script.
+
+A rule says what happens (`kind`), where (`route`) and when (`nth`, `times`, `share`). Without
+rules nothing here is entered. Everything that is drawn comes from the seed of the rule and the
+number of the call, so the same script bites the same calls.
+
+`script` keeps the rules and counts; `kinds` lists what there is; `gate` stands before the
+routes and does what the rules say; the other modules are one kind of fault each.
+"""
+
+from __future__ import annotations
+
+from kalshi_research.sandbox.faults.kinds import Kind, kinds, register
+from kalshi_research.sandbox.faults.script import Bite, Faults, Rule
+from kalshi_research.sandbox.faults.spelling import parse_fault
+
+__all__ = ["Bite", "Faults", "Kind", "Rule", "kinds", "parse_fault", "register"]
