@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     from kalshi_research.streaming import (
         replay_book,
     )
+    from kalshi_research.trading import OrderTicket
 
 __version__ = "0.1.0"
 
@@ -213,6 +214,7 @@ _HOME = {
     ),
     "provenance": ("source_line",),
     "report": ("write_report",),
+    "trading": ("OrderTicket",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -220,6 +222,7 @@ __all__ = [
     "Client",
     "FeeTerms",
     "KalshiError",
+    "OrderTicket",
     "book_notional",
     "break_even_price",
     "classification_accuracy",
