@@ -25,6 +25,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
+from numbers import Real
 
 from kalshi_research.errors import DecodeError, InputError, printable
 
@@ -103,8 +104,10 @@ def fixed_text(value: int, scale: int) -> str:
 
 
 def _exact(value: str | Decimal | float, scale: int, what: str) -> int:
-    if isinstance(value, bool):
-        raise InputError(f"{what} must be a decimal text or Decimal, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, str | Decimal | Real):
+        raise InputError(
+            f"{what} must be a number or its decimal text, not {printable(repr(value), 40)}"
+        )
     if isinstance(value, str):
         return parse_fixed(value, scale)
     if isinstance(value, Decimal):

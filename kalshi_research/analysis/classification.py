@@ -11,12 +11,12 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from kalshi_research.analysis.frames import Bools, Floats, nearest, numbers, with_attrs
+from kalshi_research.analysis.frames import Bools, Floats, with_attrs
 from kalshi_research.analysis.tape import Tape, changes, read_tape, side_names
+from kalshi_research.analysis.timelines import price_ticks
 from kalshi_research.analysis.trade_quotes import join_quotes
 from kalshi_research.book.levels import ratio
 from kalshi_research.errors import FrameError, InputError, printable
-from kalshi_research.money import PRICE_SCALE
 
 __all__ = ["classification_accuracy", "quote_rule", "tick_rule"]
 
@@ -155,15 +155,8 @@ def quote_rule(
 
 def _quoted(tape: Tape, name: str) -> tuple[Floats, Bools]:
     """A quoted price along the tape [1/10 000 dollar], and whether there is one."""
-    value = numbers(tape.frame, name, what="quotes")[tape.rows]
-    known = np.isfinite(value)
-    ticks, good = nearest(np.where(known, value, 0.0), PRICE_SCALE)
-    if not good.all():
-        raise FrameError(
-            f"a {name} is no multiple of 1/{PRICE_SCALE} dollar: {value[int(np.argmin(good))]}; "
-            "quotes(book_history) makes such columns"
-        )
-    return ticks.astype(np.float64), known
+    ticks, known = price_ticks(tape.frame, name, what="trades with quotes")
+    return ticks[tape.rows].astype(np.float64), known[tape.rows]
 
 
 def classification_accuracy(classified: pd.DataFrame) -> pd.DataFrame:

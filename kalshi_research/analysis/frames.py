@@ -24,6 +24,7 @@ __all__ = [
     "numbers",
     "require",
     "scaled",
+    "tickers",
     "with_attrs",
 ]
 
@@ -50,6 +51,9 @@ def require(frame: Any, columns: Sequence[str], *, what: str, makers: str) -> No
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise FrameError(f"the frame of {what} lacks the column(s) {', '.join(missing)}; {makers}")
+    if frame.columns.has_duplicates:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise FrameError(f"the frame of {what} has the column {printable(twice, 60)} twice; drop one")
     if not isinstance(frame.index, pd.DatetimeIndex):
         hint = "; use frame.set_index('time')" if "time" in frame.columns else ""
         raise FrameError(
@@ -149,6 +153,33 @@ def scaled(frame: pd.DataFrame, name: str, scale: int, *, what: str, below: floa
     return whole
 
 
+def tickers(frame: pd.DataFrame, *, what: str) -> tuple[Ints, pd.Index]:
+    """For each row the place of its ticker among the names, and the names, sorted.
+
+    Raises
+    ------
+    FrameError
+        If a row has none, or one that is no text.
+    """
+    try:
+        code, found = pd.factorize(frame["ticker"])
+    except TypeError:
+        raise FrameError(f"the column ticker of {what} must hold text") from None
+    if (code < 0).any():
+        raise FrameError(f"a row of {what} has no ticker: row {int(np.argmin(code))}")
+    wrong = [place for place, name in enumerate(found) if not isinstance(name, str)]
+    if wrong:
+        at = int(np.argmax(code == wrong[0]))
+        raise FrameError(
+            f"a ticker of {what} must be text, but row {at} says {printable(repr(found[wrong[0]]), 40)}"
+        )
+    said = pd.Index(found, dtype="str")
+    order = said.argsort()
+    rank = np.empty(order.size, dtype=np.int64)
+    rank[order] = np.arange(order.size)
+    return rank[code], said.take(order)
+
+
 def legs(frame: pd.DataFrame, name: str, *, what: str) -> Bools:
     """A column of ``yes`` and ``no`` as True and False.
 
@@ -157,7 +188,10 @@ def legs(frame: pd.DataFrame, name: str, *, what: str) -> Bools:
     FrameError
         If a row says something else.
     """
-    code, words = pd.factorize(frame[name])
+    try:
+        code, words = pd.factorize(frame[name])
+    except TypeError:
+        raise FrameError(f"the column {name} of {what} must hold 'yes' or 'no'") from None
     said = [str(word) for word in words]
     known = np.isin(code, [at for at, word in enumerate(said) if word in {"yes", "no"}])
     if not known.all():

@@ -100,11 +100,12 @@ def impact_curve(
     """
     edges = _edges(sizes)
     costs = Costs.of(trades)
+    later_mids = costs.mids_after(quotes, durations(horizons, "horizons"))
     groups = groups_of(costs.tape.names, by, cluster, [trades, quotes])
     first = np.flatnonzero(changes(costs.tape.parent))
     size = np.bincount(costs.tape.parent, costs.tape.count) / COUNT_SCALE
     found: list[Estimate] = []
-    for reach, later in costs.mids_after(quotes, durations(horizons, "horizons")).items():
+    for reach, later in later_mids.items():
         every = costs.sample(costs.moved(later) / 2, "trades", reach).take(first)
         for low, high in pairwise(edges):
             more = {"horizon": np.timedelta64(reach, "us"), "size_from": low, "size_to": high}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kalshi_research.analysis.estimates import Estimate, Sample, fits, groups_of, table
+from kalshi_research.analysis.frames import require
 from kalshi_research.analysis.tape import changes, read_tape
 from kalshi_research.analysis.timelines import durations, read_tops
 from kalshi_research.errors import FrameError, InputError, printable
@@ -109,6 +110,7 @@ def depth_resilience(
     if isinstance(largest, bool) or not isinstance(largest, int | float) or not 0 < largest <= 1:
         raise InputError(f"largest must be a share above 0 up to 1, not {printable(repr(largest), 40)}")
     tape = read_tape(trades)
+    require(quotes, ("ticker",), what="quotes", makers=_MAKERS)
     tops = read_tops(quotes, tape.names, _depth_columns(quotes))
     groups = groups_of(tape.names, by, cluster, [trades, quotes])
     order, following = _large_orders(tape, largest)
@@ -144,10 +146,10 @@ def depth_resilience(
 
 def _depth_columns(quotes: pd.DataFrame) -> tuple[str, str]:
     for pair in _DEPTHS:
-        if all(name in getattr(quotes, "columns", ()) for name in pair):
+        if all(name in quotes.columns for name in pair):
             return pair
     pairs = ", or ".join(" and ".join(pair) for pair in _DEPTHS)
-    raise FrameError(f"the quotes need the depth of both sides, {pairs}; {_MAKERS}")
+    raise FrameError(f"the quotes need the depth of both sides, as columns {pairs}; {_MAKERS}")
 
 
 def _depths(tops: Tops) -> tuple[Floats, Floats]:

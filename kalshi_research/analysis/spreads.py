@@ -363,9 +363,10 @@ def spread_decomposition(
     {'effective_spread': 0.02, 'realised_spread': 0.01, 'price_impact': 0.01}
     """
     costs = Costs.of(trades)
+    later_mids = costs.mids_after(quotes, durations(horizons, "horizons"))
     groups = groups_of(costs.tape.names, by, cluster, [trades, quotes])
     found: list[Estimate] = []
-    for reach, later in costs.mids_after(quotes, durations(horizons, "horizons")).items():
+    for reach, later in later_mids.items():
         known = np.isfinite(later) & np.isfinite(costs.mid)
         for name, value in (
             ("effective_spread", costs.against(costs.mid)),

@@ -23,6 +23,7 @@ from kalshi_research.analysis.frames import (
     legs,
     require,
     scaled,
+    tickers,
     with_attrs,
 )
 from kalshi_research.book.levels import ratio
@@ -263,10 +264,7 @@ def read_tape(trades: pd.DataFrame, *, as_given: bool = False) -> Tape:
             "quantity is in contracts"
         )
     is_yes = legs(trades, "taker_side", what="trades")
-    code, names = pd.factorize(trades["ticker"], sort=True)
-    if (code < 0).any():
-        raise FrameError(f"a row of trades has no ticker: row {int(np.argmin(code))}")
-    market, time = code.astype(np.int64), instants(trades)
+    (market, names), time = tickers(trades, what="trades"), instants(trades)
     block = _is_block(trades)
     if as_given:
         rows = np.lexsort((time, market))
@@ -277,8 +275,7 @@ def read_tape(trades: pd.DataFrame, *, as_given: bool = False) -> Tape:
     parts = (market[rows], time[rows], is_yes[rows].astype(np.int64), block[rows].astype(np.int64))
     new_parent = np.logical_or.reduce([changes(part) for part in parts])
     parent = np.cumsum(new_parent) - 1
-    index = pd.Index(names, dtype="str")
-    return Tape(trades, rows, index, parts[0], parts[1], price[rows], count[rows], is_yes[rows], parent)
+    return Tape(trades, rows, names, parts[0], parts[1], price[rows], count[rows], is_yes[rows], parent)
 
 
 def _is_block(trades: pd.DataFrame) -> Bools:

@@ -18,6 +18,7 @@ from kalshi_research.analysis.frames import (
     nearest,
     numbers,
     require,
+    tickers,
 )
 from kalshi_research.analysis.tape import changes
 from kalshi_research.errors import FrameError, InputError, printable
@@ -172,11 +173,8 @@ def read_tops(
         If the frame cannot be a frame of quotes.
     """
     require(quotes, ("ticker", *columns), what="quotes", makers=_MAKERS)
-    word, words = pd.factorize(quotes["ticker"])
-    if (word < 0).any():
-        raise FrameError(f"a row of quotes has no ticker: row {int(np.argmin(word))}")
-    said = pd.Index([str(one) for one in words], dtype="str")
-    found = said.sort_values() if names is None else names
+    word, said = tickers(quotes, what="quotes")
+    found = said if names is None else names
     code = found.get_indexer(said).astype(np.int64)[word]
     mine = np.flatnonzero(code >= 0)
     time = instants(quotes)

@@ -6,8 +6,9 @@ its price must be compared with is the quote before: the last one strictly earli
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from kalshi_research.analysis.frames import (
     Ints,
@@ -18,11 +19,16 @@ from kalshi_research.analysis.frames import (
     numbers,
     require,
     scaled,
+    tickers,
 )
 from kalshi_research.analysis.tape import Tape, read_tape
+from kalshi_research.analysis.timelines import price_ticks
 from kalshi_research.errors import FrameError, printable
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
 from kalshi_research.provenance import KEY, combined
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["join_quotes", "quotes_before", "stream_times"]
 
@@ -107,10 +113,12 @@ def join_quotes(
 def quotes_before(tape: Tape, quotes: pd.DataFrame, tolerance: str | pd.Timedelta | None = None) -> Ints:
     """For each trade of the tape the row of the quote before it, -1 where there is none."""
     require(quotes, ("ticker", "yes_bid", "yes_ask"), what="quotes", makers=_QUOTE_MAKERS)
+    for name in ("yes_bid", "yes_ask"):
+        price_ticks(quotes, name, what="quotes")
     reach = None if tolerance is None else duration(tolerance, "tolerance")
-    market = tape.names.get_indexer(pd.Index(quotes["ticker"].astype("str")))
+    market = _market(tape, quotes, "quotes")
     mine = np.flatnonzero(market >= 0)
-    time, code = instants(quotes)[mine], market[mine].astype(np.int64)
+    time, code = instants(quotes)[mine], market[mine]
     order = np.lexsort((time, code))
     mine, time, code = mine[order], time[order], code[order]
     if not mine.size:
@@ -125,6 +133,13 @@ def quotes_before(tape: Tape, quotes: pd.DataFrame, tolerance: str | pd.Timedelt
     if reach is not None:
         good &= tape.time - time[near] <= reach
     return np.where(good, mine[near], -1)
+
+
+def _market(tape: Tape, frame: pd.DataFrame, what: str) -> Ints:
+    """For each row the place of its market on the tape, -1 where it is not there."""
+    code, names = tickers(frame, what=what)
+    found: Ints = tape.names.get_indexer(names).astype(np.int64)[code]
+    return found
 
 
 def stream_times(
@@ -234,7 +249,7 @@ def _keys(tape: Tape, changes: pd.DataFrame, change_at: Ints, trade_at: Ints) ->
             f"side of changes of the book must be 'bid' or 'ask', but row {at} "
             f"says {printable(repr(side[at]), 40)}"
         )
-    market = tape.names.get_indexer(pd.Index(changes["ticker"].astype("str")))
+    market = _market(tape, changes, "changes of the book")
     ours = np.column_stack([tape.market, tape.is_yes, tape.price, tape.count, trade_at])
     theirs = np.column_stack([market, side == "ask", price, fall, change_at])
     _, code = np.unique(np.vstack([ours, theirs]), axis=0, return_inverse=True)

@@ -168,6 +168,9 @@ def ladders(book: pd.DataFrame) -> Ladders:
     missing = [name for name in _NEEDED if name not in book.columns]
     if missing:
         raise FrameError(f"the order book lacks the column(s) {', '.join(missing)}; {_MAKERS}")
+    if book.columns.has_duplicates:
+        twice = book.columns[book.columns.duplicated()][0]
+        raise FrameError(f"the order book has the column {printable(twice, 60)} twice; drop one")
     price, quantity = _numbers(book, "price"), _numbers(book, "quantity")
     vacant = ((price == 0) | (price == 1)) & ((quantity == 0) | np.isnan(quantity))
     if vacant.any():
@@ -222,8 +225,8 @@ def _scaled(book: pd.DataFrame, value: Floats, name: str, scale: int) -> Ints:
         if name == "price":
             checks.append(((whole <= 0) | (whole >= PRICE_SCALE), "is not between 0 and 1 dollar"))
         else:
-            checks.append((whole <= 0, "is not positive"))
-        checks.append((off_grid, f"is finer than 1/{scale}"))
+            checks.append((value <= 0, "is not positive"))
+        checks.append((off_grid | (whole <= 0), f"is finer than 1/{scale}"))
     for bad, reason in checks:
         if bad.any():
             at = int(np.argmax(bad))
@@ -239,15 +242,23 @@ def _tickers(book: pd.DataFrame) -> tuple[pd.Index, Ints]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         code, names = column.cat.codes.to_numpy(), column.cat.categories
     else:
-        code, names = pd.factorize(column)
+        try:
+            code, names = pd.factorize(column)
+        except TypeError:
+            raise FrameError("the column ticker of the order book must hold text") from None
     if (code < 0).any():
         raise FrameError(f"a row of the order book has no ticker: row {int(np.argmin(code))}")
+    if not all(isinstance(name, str) for name in names):
+        raise FrameError(f"the column ticker of the order book must hold text, not {column.dtype}")
     return pd.Index(names, dtype="str"), code.astype(np.int64)
 
 
 def _sides(book: pd.DataFrame) -> Bools:
     column = book["side"]
-    values = column if isinstance(column.dtype, pd.CategoricalDtype) else column.astype("category")
+    try:
+        values = column if isinstance(column.dtype, pd.CategoricalDtype) else column.astype("category")
+    except TypeError:
+        raise FrameError("the column side of the order book must hold 'bid' or 'ask'") from None
     names = list(values.cat.categories)
     code = values.cat.codes.to_numpy()
     known = np.isin(code, [names.index(side) for side in ("bid", "ask") if side in names])
