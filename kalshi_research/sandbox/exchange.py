@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kalshi_research.sandbox.auth import KeyRing
+    from kalshi_research.sandbox.dialects import Dialect
     from kalshi_research.sandbox.floor import Floor
     from kalshi_research.sandbox.rate_limits import Buckets, Tier
     from kalshi_research.sandbox.world import MarketSpec, World
@@ -114,6 +115,10 @@ class Exchange:
         None leaves the limits unenforced.
     floor : Floor
         Where orders are taken.
+    dialect : Dialect
+        How it speaks.
+    words : dict
+        Side and action of orders as they were written, by id: the dialect of 2025 has both.
     stream : StreamOptions
     faults : Faults
         What goes wrong on purpose.
@@ -126,6 +131,7 @@ class Exchange:
     tier: Tier
     buckets: Buckets | None
     floor: Floor
+    dialect: Dialect
     requests: deque[RequestRecord] = field(default_factory=lambda: deque(maxlen=20_000))
     lock: threading.Lock = field(default_factory=threading.Lock)
     stream: StreamOptions = field(default_factory=StreamOptions)
@@ -134,6 +140,7 @@ class Exchange:
     transfers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     netting: set[tuple[str, int]] = field(default_factory=set)
     keys_made: int = 0
+    words: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def wall_ms(self) -> int:
         """The real time [ms], against which signatures are checked."""

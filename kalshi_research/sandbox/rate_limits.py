@@ -11,7 +11,7 @@ from kalshi_research.sandbox.refusals import refused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["COSTS", "DEFAULT_COST", "TIERS", "Buckets", "Tier", "tier_named"]
+__all__ = ["ANONYMOUS", "COSTS", "DEFAULT_COST", "TIERS", "Buckets", "Tier", "tier_named"]
 
 DEFAULT_COST = 10
 COSTS: dict[tuple[str, str], int] = {
@@ -62,7 +62,7 @@ TIERS = {
         ("prestige", 12_000, 9_600),
     )
 }
-_ANONYMOUS = Tier("anonymous", 30, 10, 60, 10, 1)
+ANONYMOUS = Tier("anonymous", 30, 10, 60, 10, 1)
 
 
 def tier_named(name: str) -> Tier:
@@ -97,10 +97,11 @@ class _Bucket:
 
 
 class Buckets:
-    """The buckets of all users; `clock` is monotonic [s]."""
+    """The buckets of all users; `clock` is monotonic [s], `strangers` what callers without a key get."""
 
-    def __init__(self, tier: Tier, clock: Callable[[], float]) -> None:
+    def __init__(self, tier: Tier, clock: Callable[[], float], strangers: Tier = ANONYMOUS) -> None:
         self.tier = tier
+        self._strangers = strangers
         self._clock = clock
         self._buckets: dict[tuple[int | None, str], _Bucket] = {}
 
@@ -120,7 +121,7 @@ class Buckets:
             raise refused(429, "too_many_requests")
 
     def _new(self, user: int | None, kind: str, now: float) -> _Bucket:
-        tier = _ANONYMOUS if user is None else self.tier
+        tier = self._strangers if user is None else self.tier
         if kind == "balance":
             return _Bucket(tier.balance, tier.balance, now)
         if kind == "write":

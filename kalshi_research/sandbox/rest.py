@@ -24,9 +24,9 @@ from kalshi_research.sandbox import (
 )
 from kalshi_research.sandbox.auth import not_signed
 from kalshi_research.sandbox.bodies import read_body
+from kalshi_research.sandbox.dialect_2025 import routes as routes_2025
 from kalshi_research.sandbox.exchange import Exchange, RequestRecord, redacted
 from kalshi_research.sandbox.queries import Query
-from kalshi_research.sandbox.rate_limits import COSTS, DEFAULT_COST
 from kalshi_research.sandbox.refusals import Refusal, gone, not_found, refused
 from kalshi_research.sandbox.stream.endpoint import stream_route
 
@@ -38,11 +38,12 @@ __all__ = ["PREFIX", "build_app"]
 PREFIX = "/trade-api/v2"
 
 Handler = Callable[[Exchange, Query, dict[str, str]], dict[str, Any]]
+Read = tuple[str, Handler, str, bool]
 WriteHandler = Callable[[Exchange, Query, dict[str, str], dict[str, Any]], dict[str, Any] | None]
 Write = tuple[str, str, WriteHandler, str, int]
 
 # path, handler, operation as the specification calls it, whether a signature is needed
-_ROUTES: tuple[tuple[str, Handler, str, bool], ...] = (
+_ROUTES: tuple[Read, ...] = (
     ("/exchange/status", account_routes.exchange_status, "GetExchangeStatus", False),
     ("/exchange/schedule", account_routes.exchange_schedule, "GetExchangeSchedule", False),
     ("/exchange/user_data_timestamp", account_routes.user_data_timestamp, "GetUserDataTimestamp", False),
@@ -160,6 +161,11 @@ _LEGACY = (
     ("/portfolio/orders/{order_id}/amend", "POST"),
     ("/portfolio/orders/{order_id}/decrease", "POST"),
 )
+# What each dialect serves: reads, writes, and what it knows to be gone.
+_TABLES: dict[str, tuple[tuple[Read, ...], tuple[Write, ...], tuple[tuple[str, str], ...]]] = {
+    "2026": (_ROUTES, _WRITES, _LEGACY),
+    "2025": (routes_2025.READS, routes_2025.WRITES, ()),
+}
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -183,16 +189,19 @@ def build_app(exchange: Exchange, hosts: Callable[[], frozenset[str]]) -> Starle
         The values of ``Host`` that are ours. A page in a browser can reach
         loopback too; it cannot forge this header or `Origin`.
     """
+    reads, writes, gone_by_now = _TABLES[exchange.dialect.name]
     routes: list[BaseRoute] = [
         Route(PREFIX + path, _endpoint(exchange, path, handler, operation, private), methods=["GET"])
-        for path, handler, operation, private in _ROUTES
+        for path, handler, operation, private in reads
     ]
     routes += [
-        Route(PREFIX + write[1], _writing(exchange, write), methods=[write[0]]) for write in _WRITES
+        Route(PREFIX + write[1], _writing(exchange, write), methods=[write[0]]) for write in writes
     ]
-    routes += [Route(PREFIX + path, _gone(exchange), methods=[method]) for path, method in _LEGACY]
+    routes += [Route(PREFIX + path, _gone(exchange), methods=[method]) for path, method in gone_by_now]
     routes += [stream_route(exchange, hosts)]
-    app = Starlette(exception_handlers={Refusal: _refuse, 404: _unknown, 405: _unknown, 500: _broken})
+    app = Starlette(
+        exception_handlers={Refusal: _refusing(exchange), 404: _unknown, 405: _unknown, 500: _broken}
+    )
     app.router = Router(routes, redirect_slashes=False)
     app.add_middleware(_Gate, exchange=exchange, hosts=hosts)
     return app
@@ -201,8 +210,7 @@ def build_app(exchange: Exchange, hosts: Callable[[], frozenset[str]]) -> Starle
 def _endpoint(
     exchange: Exchange, path: str, handler: Handler, operation: str, private: bool
 ) -> Callable[[Request], Awaitable[Response]]:
-    bucket = "balance" if operation == "GetBalance" else "read"
-    cost = 1 if bucket == "balance" else _cost("GET", path)
+    bucket, cost = exchange.dialect.price("GET", path)
 
     async def endpoint(request: Request) -> Response:
         user = _caller(exchange, request)
@@ -214,18 +222,14 @@ def _endpoint(
         path_values = dict(request.path_params)
         if private:
             path_values["user"] = str(user)
-        return _answer(200, handler(exchange, Query(operation, items), path_values))
+        return _answer(200, handler(exchange, exchange.dialect.query(operation, items), path_values))
 
     return endpoint
 
 
-def _cost(method: str, path: str) -> int:
-    return COSTS.get((method, path.replace("{", ":").replace("}", "")), DEFAULT_COST)
-
-
 def _writing(exchange: Exchange, write: Write) -> Callable[[Request], Awaitable[Response]]:
     method, path, handler, operation, status = write
-    cost = _cost(method, path)
+    bucket, cost = exchange.dialect.price(method, path)
 
     async def endpoint(request: Request) -> Response:
         user = _caller(exchange, request)
@@ -235,15 +239,19 @@ def _writing(exchange: Exchange, write: Write) -> Callable[[Request], Awaitable[
             raise refused(403, "forbidden", details="this key has no scope to write")
         fields = read_body(await request.body(), request.headers.get("content-type", ""))
         if exchange.buckets is not None:
-            rows = fields.get("orders") if path.endswith("/batched") else None
-            times = max(len(rows), 1) if isinstance(rows, list) else 1
-            exchange.buckets.charge(user, "write", cost * times)
+            exchange.buckets.charge(user, bucket, cost * _items(path, fields))
         items = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
         values = dict(request.path_params) | {"user": str(user)}
-        body = handler(exchange, Query(operation, items), values, fields)
+        body = handler(exchange, exchange.dialect.query(operation, items), values, fields)
         return Response(status_code=204) if body is None else _answer(status, body)
 
     return endpoint
+
+
+def _items(path: str, fields: dict[str, Any]) -> int:
+    """How many orders a request is about; each is charged for."""
+    rows = fields.get("orders", fields.get("ids")) if path.endswith("/batched") else None
+    return max(len(rows), 1) if isinstance(rows, list) else 1
 
 
 def _gone(exchange: Exchange) -> Callable[[Request], Awaitable[Response]]:
@@ -264,10 +272,13 @@ def _caller(exchange: Exchange, request: Request) -> int | None:
     return user
 
 
-async def _refuse(_: Request, error: Exception) -> Response:
-    if not isinstance(error, Refusal):
-        raise error
-    return _answer(error.status, error.body)
+def _refusing(exchange: Exchange) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def refuse(_: Request, error: Exception) -> Response:
+        if not isinstance(error, Refusal):
+            raise error
+        return _answer(error.status, exchange.dialect.retold(error))
+
+    return refuse
 
 
 async def _unknown(request: Request, _: Exception) -> Response:

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 import weakref
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
@@ -21,16 +22,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from kalshi_research.errors import ConfigError, printable
 from kalshi_research.money import PRICE_SCALE, to_price
 from kalshi_research.sandbox.auth import KeyRing, PrivateKey, RegisteredKey
-from kalshi_research.sandbox.exchange import Account, Cutoff, Exchange
+from kalshi_research.sandbox.dialects import TODAY, dialect_named
+from kalshi_research.sandbox.exchange import Account, Exchange
 from kalshi_research.sandbox.faults.gate import FaultGate
 from kalshi_research.sandbox.faults.line import LoopbackProtocol
 from kalshi_research.sandbox.floor import Floor
 from kalshi_research.sandbox.instants import SECOND, from_datetime
-from kalshi_research.sandbox.rate_limits import Buckets, tier_named
+from kalshi_research.sandbox.rate_limits import Buckets
 from kalshi_research.sandbox.rest import PREFIX, build_app
 from kalshi_research.sandbox.seeding import derived_uuid
 from kalshi_research.sandbox.stream.options import StreamOptions
-from kalshi_research.sandbox.traded import TradedWorld
 from kalshi_research.sandbox.truth import Truth
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ DEFAULT_NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 
 _YEARS = (2021, 2049)
 _START_SECONDS = 10.0
-_KEY_TYPES = ("ed25519", "rsa")
 
 
 class _Server(uvicorn.Server):
@@ -78,7 +78,7 @@ class Sandbox:
         How many accounts with keys, each with mock money.
     rate_limits : bool or str
         False: nobody is limited, and ``/account/limits`` reports the top tier.
-        True: the basic tier. Or the name of a tier.
+        True: the basic tier. Or the name of a tier of the dialect.
     days : int
         Days of settled temperature ladders.
     cutoff_days : int
@@ -90,11 +90,16 @@ class Sandbox:
         probability are shrunk by this share.
     stream : StreamOptions, optional
         Choices of the WebSocket.
+    dialect : {"2026", "2025"}
+        Today's protocol, or that of late 2025: integer cents, pages of 100, orders on
+        ``/portfolio/orders``, limits in requests a second, RSA keys.
 
     Attributes
     ----------
     identity : str
         Names the world: two sandboxes of one identity answer alike.
+    dialect : str
+        How it speaks.
 
     Examples
     --------
@@ -117,31 +122,41 @@ class Sandbox:
         crypto_hours: int = 48,
         bias: float = 0.0,
         stream: StreamOptions | None = None,
+        dialect: str = "2026",
     ) -> None:
+        spoken = dialect_named(dialect)
         _check(now, host, users=users, days=days, crypto_hours=crypto_hours, bias=bias)
         self.seed = seed
         self.now = now.astimezone(UTC)
         self.identity = f"world 1 {seed} {now.isoformat()} {days} {cutoff_days} {crypto_hours} {bias}"
+        if spoken is not TODAY:
+            self.identity += f" {dialect}"
+        self.dialect = dialect
         self._port = port
         self._private: dict[tuple[int, str], tuple[str, PrivateKey]] = {}
         self._key_files: list[weakref.finalize[[Path], Sandbox]] = []
         self._lock = threading.Lock()
         instant = from_datetime(now)
         enforced = rate_limits is not False
-        tier = tier_named(
-            rate_limits if isinstance(rate_limits, str) else "basic" if enforced else "prestige"
+        tier = spoken.tier(
+            rate_limits if isinstance(rate_limits, str) else "basic" if enforced else spoken.top_tier
         )
-        world = TradedWorld(instant, seed, days=days, crypto_hours=crypto_hours, bias=bias)
+        world = spoken.world(instant, seed, days=days, crypto_hours=crypto_hours, bias=bias)
         accounts = [Account(derived_uuid(seed, "user", user)) for user in range(users)]
         self._exchange = Exchange(
             world,
             KeyRing(),
             accounts,
-            Cutoff.before(instant, cutoff_days),
+            spoken.cutoff(instant, cutoff_days),
             tier,
-            Buckets(tier, time.monotonic) if enforced else None,
-            Floor(world, {account.user_id: account.cash for account in accounts}),
-            stream=stream or StreamOptions(),
+            Buckets(tier, time.monotonic, spoken.strangers) if enforced else None,
+            Floor(
+                world,
+                {account.user_id: account.cash for account in accounts},
+                precision=spoken.precision,
+            ),
+            spoken,
+            stream=replace(stream or StreamOptions(), dialect=spoken.name),
         )
         self._stop: weakref.finalize[[_Server, threading.Thread, FaultGate], Sandbox] | None = None
 
@@ -248,7 +263,7 @@ class Sandbox:
         """What is really the case in this world. For judging methods, not for using them."""
         return Truth(self._exchange)
 
-    def credentials(self, user: int = 0, *, key_type: str = "ed25519") -> tuple[str, PrivateKey]:
+    def credentials(self, user: int = 0, *, key_type: str | None = None) -> tuple[str, PrivateKey]:
         """Key id and private key of a user; made when first asked for, worthless elsewhere.
 
         The id comes from the seed; the key itself never does.
@@ -256,17 +271,19 @@ class Sandbox:
         Parameters
         ----------
         user : int
-        key_type : str
-            ``ed25519`` or ``rsa``.
+        key_type : str, optional
+            ``ed25519`` (the default) or ``rsa``; the dialect of 2025 has RSA only.
         """
+        allowed = self._exchange.dialect.key_types
+        key_type = key_type or allowed[0]
         if not 0 <= user < len(self._exchange.accounts):
             raise ConfigError(
                 f"this sandbox has {len(self._exchange.accounts)} user(s); there is no user {user}.\n"
                 "Start it with users= set higher."
             )
-        if key_type not in _KEY_TYPES:
+        if key_type not in allowed:
             raise ConfigError(
-                f"there is no key type {printable(repr(key_type), 40)}; use {' or '.join(_KEY_TYPES)}."
+                f"there is no key type {printable(repr(key_type), 40)}; use {' or '.join(allowed)}."
             )
         with self._lock:
             found = self._private.get((user, key_type))
@@ -284,8 +301,9 @@ class Sandbox:
         self._exchange.keys.add(RegisteredKey(key_id, user, f"sandbox {key_type}", private.public_key()))
         return key_id, private
 
-    def key_file(self, user: int = 0, *, key_type: str = "ed25519") -> Path:
+    def key_file(self, user: int = 0, *, key_type: str | None = None) -> Path:
         """Write the private key of a user to a file only its owner can read; `close` removes it."""
+        key_type = key_type or self._exchange.dialect.key_types[0]
         _, private = self.credentials(user, key_type=key_type)
         pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         path = Path(tempfile.mkdtemp(prefix="kalshi-sandbox-")) / f"user{user}-{key_type}.pem"
