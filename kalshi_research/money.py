@@ -103,25 +103,25 @@ def fixed_text(value: int, scale: int) -> str:
     return f"{'-' if value < 0 else ''}{whole}.{fraction:0{digits}d}"
 
 
-def _exact(value: str | Decimal | float, scale: int, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, str | Decimal | Real):
-        raise InputError(
-            f"{what} must be a number or its decimal text, not {printable(repr(value), 40)}"
-        )
+def _exact(value: object, scale: int, what: str) -> int:
     if isinstance(value, str):
         return parse_fixed(value, scale)
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise InputError(f"{what} must be finite, not {value}")
         return parse_fixed(format(value, "f"), scale)
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         return value * scale
-    if not math.isfinite(value):
-        raise InputError(f"{what} must be finite, not {value}")
-    nearest = round(value * scale)
-    if nearest / scale != value:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        said = printable(repr(value), 40)
+        raise InputError(f"{what} must be a number or its decimal text, not {said}")
+    number = float(value)
+    if not math.isfinite(number):
+        raise InputError(f"{what} must be finite, not {number}")
+    nearest = round(number * scale)
+    if nearest / scale != number:
         raise InputError(
-            f"{what} {value!r} is not the double nearest to a multiple of 1/{scale}; "
+            f"{what} {number!r} is not the double nearest to a multiple of 1/{scale}; "
             f"pass text such as {fixed_text(nearest, scale)!r}"
         )
     return nearest

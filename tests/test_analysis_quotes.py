@@ -349,7 +349,7 @@ def test_quote_rule_checks_what_it_gets() -> None:
         quote_rule(trades_at(1))
     with pytest.raises(InputError, match="joined before"):
         quote_rule(joined, tolerance="1s")
-    with pytest.raises(FrameError, match="a yes_bid is no multiple"):
+    with pytest.raises(FrameError, match="a yes_bid of trades with quotes is no multiple"):
         quote_rule(joined.assign(yes_bid=0.400001))
     twice = pd.concat([trades_at(1), trades_at(1)]).assign(trade_id="a")
     with pytest.warns(PartialDataWarning, match="1 of 2") as caught:

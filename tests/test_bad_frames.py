@@ -213,7 +213,8 @@ def test_good_frames_are_taken(frame: pd.DataFrame, take: Take) -> None:
 @pytest.mark.parametrize(("frame", "take"), EVERY)
 def test_what_is_no_frame(frame: pd.DataFrame, take: Take, thing: object) -> None:
     if thing is None and take is TAKES_QUOTES["trade_spreads"]:
-        pytest.skip("quotes may be left out there")
+        assert "later_mid" not in take(thing)  # quotes may be left out there
+        return
     message = refused(take, thing)
     assert type(thing).__name__ in message or "column" in message
 
