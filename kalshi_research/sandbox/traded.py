@@ -2,147 +2,163 @@
 
 from __future__ import annotations
 
-from bisect import insort
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kalshi_research.sandbox.world import MarketHistory, Tick, World
-from kalshi_research.sandbox.world.history import Quotes, Tape
+from kalshi_research.sandbox.world import MarketHistory, World
+from kalshi_research.sandbox.world.history import SENDERS, Parents, Quotes, Tape
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from kalshi_research.sandbox.engine import Trade
 
-__all__ = ["TradedWorld"]
+__all__ = ["Deal", "TradedWorld"]
 
 Touch = tuple[int, int, int, int]
 
 
-class _Deal(NamedTuple):
-    """A trade of the engine and the open interest after it."""
+class Deal(NamedTuple):
+    """A trade of the engine, and whose order took: its id, its size and its sender (see `SENDERS`)."""
 
     trade: Trade
-    open_interest: int
+    order_id: str
+    size: int
+    sender: str
 
 
-@dataclass(slots=True)
+class _Table:
+    """Columns that only grow. To read them costs as much as what is new since the last time."""
+
+    def __init__(self, columns: Sequence[NDArray[Any]]) -> None:
+        self._store = list(columns)
+        self._filled = len(columns[0])
+        self._new: list[tuple[int, ...]] = []
+
+    def add(self, row: tuple[int, ...]) -> None:
+        self._new.append(row)
+
+    def __len__(self) -> int:
+        return self._filled + len(self._new)
+
+    def columns(self) -> list[NDArray[Any]]:
+        """All rows; arrays handed out before stay as they were."""
+        if self._new:
+            needed = len(self)
+            fresh = np.array(self._new, dtype=np.int64).T
+            for place, values in enumerate(fresh):
+                held = self._store[place]
+                if held.size < needed:
+                    wider = np.empty(max(needed, 2 * held.size, 64), held.dtype)
+                    wider[: self._filled] = held[: self._filled]
+                    self._store[place] = held = wider
+                held[self._filled : needed] = values
+            self._filled = needed
+            self._new = []
+        return [column[: self._filled] for column in self._store]
+
+
 class _Branch:
     """A market from the moment on at which the engine took it over."""
 
-    since: int
-    drawn: MarketHistory
-    interest: int
-    touches: list[tuple[int, Touch]] = field(default_factory=list)
-    deals: list[_Deal] = field(default_factory=list)
+    def __init__(self, drawn: MarketHistory, now: int) -> None:
+        quotes, tape, parents = drawn.quotes, drawn.tape, drawn.parents
+        n_quotes = int(np.searchsorted(quotes.times, now, side="right"))
+        n_trades = drawn.trades_until(now)
+        n_parents = int(np.searchsorted(parents.times, now, side="right"))
+        self.interest = drawn.open_interest(now)
+        self.touch: Touch | None = None
+        self._quotes = _Table([column[:n_quotes] for column in _columns(quotes, Quotes.__slots__)])
+        self._tape = _Table([column[:n_trades] for column in _columns(tape, Tape.__slots__[:-1])])
+        self._ids = bytearray(str(tape.ids)[: 32 * n_trades], "ascii")
+        self._parents = _Table([column[:n_parents] for column in _columns(parents, Parents.__slots__)])
+
+    def quote(self, now: int, touch: Touch) -> None:
+        self.touch = touch
+        self._quotes.add((now, *touch))
+
+    def trade(self, deals: Sequence[Deal], interest: int) -> None:
+        """Add the trades of one action."""
+        for _, group in groupby(deals, key=lambda deal: (deal.order_id, deal.trade.clock)):
+            found = list(group)
+            trade = found[0].trade
+            buys, parent = trade.taker_side == "bid", len(self._parents)
+            sender = SENDERS.index(found[0].sender)
+            filled = sum(deal.trade.count for deal in found)
+            self._parents.add(
+                (
+                    trade.time, buys, found[0].size, filled, trade.price,
+                    found[0].sender == "informed", False, len(found), sender,
+                )
+            )  # fmt: skip
+            for deal in found:
+                trade = deal.trade
+                self._tape.add(
+                    (trade.time, trade.price, trade.count, buys, False, parent, self.interest + interest)
+                )
+                self._ids += trade.trade_id.replace("-", "").encode("ascii")
+
+    def history(self) -> MarketHistory:
+        """All of it until now."""
+        tape: list[Any] = [*self._tape.columns(), self._ids]
+        return MarketHistory(
+            Quotes(*self._quotes.columns()),
+            Tape(*tape),
+            Parents(*self._parents.columns()),
+        )
+
+
+def _columns(table: Quotes | Tape | Parents, names: Sequence[str]) -> list[NDArray[Any]]:
+    return [getattr(table, name) for name in names]
 
 
 class TradedWorld(World):
     """A world whose markets can be taken over by a matching engine, one by one.
 
     Up to that moment a market's history is the drawn one, after it what was recorded; all
-    questions to the world are answered from both.
+    questions to the world are answered from both. Parameters as of `World`.
     """
 
-    _branches: dict[str, _Branch]
+    def __init__(self, now: int, seed: int = 0, **choices: Any) -> None:
+        super().__init__(now, seed, **choices)
+        self._branches: dict[str, _Branch] = {}
+        self._grown: set[str] = set()
 
     def branch(self, ticker: str) -> None:
         """Forget the drawn future of a market."""
         with self._lock:
-            drawn, now = self.history(ticker), self.now
-            quotes, tape = drawn.quotes, drawn.tape
-            n_quotes = int(np.searchsorted(quotes.times, now, side="right"))
-            n_trades = drawn.trades_until(now)
-            kept = MarketHistory(
-                Quotes(
-                    quotes.times[:n_quotes], quotes.bid[:n_quotes], quotes.ask[:n_quotes],
-                    quotes.bid_size[:n_quotes], quotes.ask_size[:n_quotes],
-                ),
-                Tape(
-                    tape.times[:n_trades], tape.price[:n_trades], tape.count[:n_trades],
-                    tape.taker_yes[:n_trades], tape.block[:n_trades], tape.parent[:n_trades],
-                    tape.open_interest[:n_trades], tape.ids[: 32 * n_trades],
-                ),
-                drawn.parents,
-            )  # fmt: skip
-            self._taken[ticker] = _Branch(now, kept, kept.open_interest(now))
-            self._histories[ticker] = kept
+            self._branches[ticker] = _Branch(self.history(ticker), self.now)
+            self._grown.add(ticker)
+            self._states.pop(ticker, None)
 
-    @property
-    def _taken(self) -> dict[str, _Branch]:
-        found = self.__dict__.get("_branches")
-        if found is None:
-            found = self._branches = {}
-        return found
+    def history(self, ticker: str) -> MarketHistory:
+        """The life of a market: what was recorded, or for one that nobody touched, all of it."""
+        with self._lock:
+            if ticker in self._grown:
+                self._grown.discard(ticker)
+                self._histories[ticker] = self._branches[ticker].history()
+            return super().history(ticker)
 
-    def record(self, ticker: str, trades: list[Trade], interest: int, touch: Touch, now: int) -> None:
+    def record(self, ticker: str, deals: Sequence[Deal], interest: int, touch: Touch, now: int) -> None:
         """Add what the engine did in a market: its trades, the open interest it made, the touch."""
         with self._lock:
-            branch = self._taken[ticker]
-            branch.deals += [_Deal(trade, branch.interest + interest) for trade in trades]
-            if not branch.touches or branch.touches[-1][1] != touch:
-                branch.touches.append((now, touch))
-            elif not trades:
+            branch = self._branches[ticker]
+            if deals:
+                branch.trade(deals, interest)
+            if branch.touch != touch:
+                branch.quote(now, touch)
+            elif not deals:
                 return
-            self._histories[ticker] = _grown(branch)
+            self._grown.add(ticker)
             self._states.pop(ticker, None)
-            ticks = [
-                Tick(
-                    trade.time, trade.trade_id, ticker, trade.price, trade.count,
-                    trade.taker_side == "bid", False,
-                )
-                for trade in trades
-            ]  # fmt: skip
-            for rows in (self._ticks.get(ticker), self._all_ticks):
-                if rows is not None:
-                    for tick in ticks:
-                        _add_newest_first(rows, tick)
 
     def move(self, now: int) -> None:
         """Let the world see a later instant."""
         with self._lock:
-            self.now = now
+            if now != self.now:
+                self.now = now
             self._states.clear()
-            self._ticks.clear()
-            self._all_ticks = None
-
-
-def _key(tick: Tick) -> tuple[int, int]:
-    return -tick.time, -int(tick.trade_id.replace("-", ""), 16)
-
-
-def _add_newest_first(rows: list[Tick], tick: Tick) -> None:
-    insort(rows, tick, key=_key)
-
-
-def _grown(branch: _Branch) -> MarketHistory:
-    quotes, tape = branch.drawn.quotes, branch.drawn.tape
-    times = [time for time, _ in branch.touches]
-    touches = np.array([touch for _, touch in branch.touches], dtype=np.int64).reshape(-1, 4)
-    trades = [deal.trade for deal in branch.deals]
-    join = np.concatenate
-    return MarketHistory(
-        Quotes(
-            join([quotes.times, np.array(times, dtype=np.int64)]),
-            join([quotes.bid, touches[:, 0]]),
-            join([quotes.ask, touches[:, 1]]),
-            join([quotes.bid_size, touches[:, 2]]),
-            join([quotes.ask_size, touches[:, 3]]),
-        ),
-        Tape(
-            join([tape.times, np.array([trade.time for trade in trades], dtype=np.int64)]),
-            join([tape.price, np.array([trade.price for trade in trades], dtype=np.int64)]),
-            join([tape.count, np.array([trade.count for trade in trades], dtype=np.int64)]),
-            join([tape.taker_yes, np.array([t.taker_side == "bid" for t in trades], dtype=np.bool_)]),
-            join([tape.block, np.zeros(len(trades), dtype=np.bool_)]),
-            join([tape.parent, np.full(len(trades), -1, dtype=np.int64)]),
-            join(
-                [
-                    tape.open_interest,
-                    np.array([deal.open_interest for deal in branch.deals], dtype=np.int64),
-                ]
-            ),
-            tape.ids + "".join(trade.trade_id.replace("-", "") for trade in trades),
-        ),
-        branch.drawn.parents,
-    )

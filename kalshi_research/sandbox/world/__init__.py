@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from kalshi_research.sandbox.world.history import Candle, MarketHistory
 from kalshi_research.sandbox.world.specs import EventSpec, MarketSpec, SeriesSpec
-from kalshi_research.sandbox.world.world import MarketState, Tick, World
+from kalshi_research.sandbox.world.ticks import NewestFirst, Tick
+from kalshi_research.sandbox.world.world import MarketState, World
 
 __all__ = [
     "Candle",
@@ -16,6 +17,7 @@ __all__ = [
     "MarketHistory",
     "MarketSpec",
     "MarketState",
+    "NewestFirst",
     "SeriesSpec",
     "Tick",
     "World",

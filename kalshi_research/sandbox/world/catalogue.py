@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from kalshi_research.sandbox.world.specs import EventSpec, MarketSpec, SeriesSpec
 
-__all__ = ["Catalogue", "build_catalogue"]
+__all__ = ["Catalogue", "build_catalogue", "new_events"]
 
 
 @dataclass
@@ -82,6 +82,21 @@ def _events(now: int, seed: int, days: int, crypto_hours: int) -> Iterator[Event
     for opens in windows(now - crypto_hours * HOUR, now + HOUR):
         yield window_event(opens, seed)
     yield from odd_matches(now, seed)
+
+
+def new_events(since: int, until: int, seed: int) -> list[EventSpec]:
+    """What is listed in (since, until] [µs]: the next ladders, windows and decisions, oldest first."""
+    first, last = to_datetime(since).date(), to_datetime(until).date()
+    days = [first + timedelta(days=offset) for offset in range((last - first).days + 4)]
+    found = [temperature_event(city, day, seed) for city in CITIES for day in days]
+    found += [window_event(opens, seed) for opens in windows(since - HOUR, until + HOUR)]
+    found += [decision_event(day, seed) for day in decision_days(first, last + timedelta(days=140))]
+    fresh = [event for event in found if since < _listed_at(event) <= until]
+    return sorted(fresh, key=lambda event: (_listed_at(event), event.ticker))
+
+
+def _listed_at(event: EventSpec) -> int:
+    return max(market.created for market in event.markets)
 
 
 def _combos(catalogue: Catalogue, now: int, seed: int) -> Iterator[EventSpec]:

@@ -8,14 +8,16 @@ import numpy as np
 
 from kalshi_research.money import PRICE_SCALE
 from kalshi_research.sandbox.seeding import generator
-from kalshi_research.sandbox.world.flow import price_ladder
+from kalshi_research.sandbox.world.script import price_ladder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from kalshi_research.sandbox.world.specs import MarketSpec
 
-__all__ = ["Levels", "resting_book"]
+__all__ = ["Levels", "level_sizes", "resting_book"]
 
 Levels = list[tuple[int, int]]
 """(YES price [1/10 000 dollar], size [1/100 contract]), best first."""
@@ -48,12 +50,27 @@ def _side(
         steps[near:] += rng.integers(0, 2 + min(spare // max(wanted - near, 1), 4), wanted - near)
     offsets = np.cumsum(steps)
     offsets = np.unique(np.minimum(offsets, room))
-    growth = 1.0 + 0.25 * np.arange(offsets.size)
-    contracts = spec.flow.touch * growth * np.exp(0.9 * rng.standard_normal(offsets.size))
+    contracts = _contracts(spec, rng, np.arange(offsets.size))
     if offsets.size and rng.random() < 0.5:
         offsets[-1] = room
         contracts[-1] *= 12
-    lot = 100 if spec.flow.whole else 1
-    counts = np.maximum(np.rint(contracts * 100 / lot), 1).astype(np.int64) * lot
     prices = ladder[start + way * offsets]
-    return [touch, *zip(prices.tolist(), counts.tolist(), strict=True)]
+    return [touch, *zip(prices.tolist(), _lots(spec, contracts), strict=True)]
+
+
+def level_sizes(spec: MarketSpec, rng: np.random.Generator, steps: Sequence[int]) -> list[int]:
+    """Sizes of levels so many steps behind the touch [1/100 contract]."""
+    return _lots(spec, _contracts(spec, rng, np.array(steps) - 1))
+
+
+def _contracts(
+    spec: MarketSpec, rng: np.random.Generator, steps: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    growth = spec.flow.touch * (1.0 + 0.25 * steps)
+    return np.asarray(growth * np.exp(0.9 * rng.standard_normal(steps.size)), dtype=np.float64)
+
+
+def _lots(spec: MarketSpec, contracts: NDArray[np.float64]) -> list[int]:
+    lot = 100 if spec.flow.whole else 1
+    counts: list[int] = (np.maximum(np.rint(contracts * 100 / lot), 1).astype(np.int64) * lot).tolist()
+    return counts

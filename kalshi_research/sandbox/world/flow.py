@@ -18,11 +18,12 @@ from kalshi_research.money import PRICE_SCALE
 from kalshi_research.sandbox.instants import SECOND
 from kalshi_research.sandbox.seeding import generator
 from kalshi_research.sandbox.world.history import MarketHistory, Parents, Quotes, Tape
+from kalshi_research.sandbox.world.script import Script, on_ladder, price_ladder
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox.world.specs import MarketSpec
 
-__all__ = ["price_ladder", "simulate"]
+__all__ = ["script", "simulate"]
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -31,11 +32,6 @@ Floats = NDArray[np.float64]
 _DEEPEST = 6
 _ACCOUNTS = 48
 _BLOCKS = 0.003
-
-
-def price_ladder(spec: MarketSpec) -> Ints:
-    """Every price of the grid with both ends, ascending [1/10 000 dollar]."""
-    return np.array([0, *spec.structure.grid.prices(), PRICE_SCALE], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +60,19 @@ class _Scene:
 
 @dataclass(frozen=True, slots=True)
 class _QuoteRows:
-    """Quotes at instants: places of the ladder, and the sizes of bid and ask."""
+    """Quotes at instants: places of the ladder, and the sizes of bid and ask.
+
+    `edges` are what the makers would quote if there were no ladder [1/10 000 dollar].
+    """
 
     times: Ints
     low: Ints
     high: Ints
     touch: Ints
+    edges: Floats
 
 
-def simulate(spec: MarketSpec, seed: int, bias: float = 0.0) -> MarketHistory:
+def simulate(spec: MarketSpec, seed: int, bias: float = 0.0, requotes: float = 1.0) -> MarketHistory:
     """Draw everything that ever happens in a market.
 
     Parameters
@@ -82,23 +82,47 @@ def simulate(spec: MarketSpec, seed: int, bias: float = 0.0) -> MarketHistory:
     bias : float
         Favourite-longshot bias of the makers: they shrink the log-odds of the
         belief by this share. 0 quotes the belief itself.
+    requotes : float
+        How often makers quote anew, 1 being the market's own pace; not less.
 
     Returns
     -------
     MarketHistory
     """
+    scene, quotes, takers = _draw(spec, seed, bias, requotes)
+    tape, parents, after = _walk(scene, takers)
+    return MarketHistory(_merge(scene, after, quotes), tape, parents)
+
+
+def script(spec: MarketSpec, seed: int, bias: float = 0.0, requotes: float = 1.0) -> Script:
+    """What makers and takers of a market are about to do, before it meets anybody else's orders.
+
+    The same draw as that of `simulate`, with the same parameters.
+    """
+    scene, quotes, takers = _draw(spec, seed, bias, requotes)
+    seen = takers.only(~takers.block)
+    soon = scene.at(seen.times + spec.flow.lead, scene.belief) * PRICE_SCALE
+    return Script(
+        scene.ladder, quotes.times, quotes.edges, quotes.touch,
+        seen.times, seen.buys, seen.knows, seen.size, soon,
+    )  # fmt: skip
+
+
+def _draw(
+    spec: MarketSpec, seed: int, bias: float, requotes: float
+) -> tuple[_Scene, _QuoteRows, _Takers]:
     path = spec.event.path
     belief = path.beliefs[:, spec.column]
     rng = generator(seed, spec.ticker, "flow")
     scene = _Scene(spec, rng, price_ladder(spec), path.times, belief, _biased(belief, bias))
     arrivals = _arrivals(scene, path.activity)
-    quotes = _requotes(scene, arrivals, path.activity)
+    more = _more_requotes(spec, seed, path.times.size * (requotes - 1.0))
+    quotes = _requotes(scene, arrivals, path.activity, more)
     # Every taker finds the latest quote before it; nobody is served before the first.
     place = np.searchsorted(quotes.times, arrivals) - 1
     arrivals, place = arrivals[place >= 0], place[place >= 0]
     takers = _takers(scene, arrivals, quotes.low[place], quotes.high[place], quotes.touch[place])
-    tape, parents, after = _walk(scene, takers)
-    return MarketHistory(_merge(scene, after, quotes), tape, parents)
+    return scene, quotes, takers
 
 
 def _biased(belief: Floats, bias: float) -> Floats:
@@ -127,7 +151,15 @@ def _arrivals(scene: _Scene, activity: Floats) -> Ints:
     return np.compress(apart, found)
 
 
-def _requotes(scene: _Scene, arrivals: Ints, activity: Floats) -> _QuoteRows:
+def _more_requotes(spec: MarketSpec, seed: int, expected: float) -> Ints:
+    """Instants at which makers quote anew for no reason of their own."""
+    if expected <= 0:
+        return np.empty(0, np.int64)
+    rng = generator(seed, spec.ticker, "requotes")
+    return rng.integers(spec.opens, spec.closes, int(rng.poisson(expected)))
+
+
+def _requotes(scene: _Scene, arrivals: Ints, activity: Floats, more: Ints) -> _QuoteRows:
     """When makers quote anew, and at which prices and sizes."""
     spec, rng, times = scene.spec, scene.rng, scene.times
     step = np.diff(times, append=times[-1] + SECOND)
@@ -137,18 +169,16 @@ def _requotes(scene: _Scene, arrivals: Ints, activity: Floats) -> _QuoteRows:
     again = arrivals + np.maximum(
         np.minimum(rng.integers(1, spec.flow.pause + 1, arrivals.size), gap // 2), 1
     )
-    instants = np.concatenate(([spec.opens + 2 * SECOND], news, again))
+    instants = np.concatenate(([spec.opens + 2 * SECOND], news, again, more))
     instants = np.unique(instants[(instants > spec.opens) & (instants < spec.closes)])
     fair = scene.at(instants, scene.fair)
     half = spec.flow.half_spread * (0.25 + 3.0 * fair * (1.0 - fair))
     half *= np.exp(0.35 * rng.standard_normal(instants.size))
     middle = fair + 0.3 * half * rng.standard_normal(instants.size)
-    low = np.searchsorted(scene.ladder, np.floor((middle - half) * PRICE_SCALE), side="right") - 1
-    high = np.searchsorted(scene.ladder, np.ceil((middle + half) * PRICE_SCALE), side="left")
-    low = np.clip(low, 0, scene.ladder.size - 2)
-    high = np.clip(np.maximum(high, low + 1), 1, scene.ladder.size - 1)
+    edges = np.stack(((middle - half) * PRICE_SCALE, (middle + half) * PRICE_SCALE), axis=1)
+    low, high = on_ladder(scene.ladder, edges)
     touch = scene.sizes(spec.flow.touch, (instants.size, 2), 0.9)
-    return _QuoteRows(instants, low, high, touch)
+    return _QuoteRows(instants, low, high, touch, edges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +188,7 @@ class _Takers:
     times: Ints
     buys: Flags
     informed: Flags
+    knows: Flags
     block: Flags
     size: Ints
     start: Ints
@@ -173,13 +204,14 @@ class _Takers:
 def _takers(scene: _Scene, arrivals: Ints, low: Ints, high: Ints, touch: Ints) -> _Takers:
     """Who wants what; those who find nobody on the other side go away."""
     spec, rng = scene.spec, scene.rng
-    buys, informed = _sides(scene, arrivals, low, high)
+    buys, informed, knows = _sides(scene, arrivals, low, high)
     block = rng.random(arrivals.size) < _BLOCKS
     size = scene.sizes(spec.flow.parent, (arrivals.size,), 1.25)
     size[block] *= 20
     start = np.where(block, (low + high) // 2, np.where(buys, high, low))
     served = (start > 0) & (start < scene.ladder.size - 1) & _offered(spec, arrivals, buys)
-    return _Takers(arrivals, buys, informed, block, size, start, low, high, touch).only(served)
+    drawn = _Takers(arrivals, buys, informed, knows, block, size, start, low, high, touch)
+    return drawn.only(served)
 
 
 def _offered(spec: MarketSpec, arrivals: Ints, buys: Flags) -> Flags:
@@ -190,14 +222,14 @@ def _offered(spec: MarketSpec, arrivals: Ints, buys: Flags) -> Flags:
     return ~(late & ((buys & gone_ask) | (~buys & gone_bid)))
 
 
-def _sides(scene: _Scene, arrivals: Ints, low: Ints, high: Ints) -> tuple[Flags, Flags]:
+def _sides(scene: _Scene, arrivals: Ints, low: Ints, high: Ints) -> tuple[Flags, Flags, Flags]:
     """Noise takers toss a coin; informed ones act only on what will be believed soon."""
     rng, flow = scene.rng, scene.spec.flow
     soon = scene.at(arrivals + flow.lead, scene.belief) * PRICE_SCALE
     knows = rng.random(arrivals.size) < flow.informed
     up, down = soon > scene.ladder[high], soon < scene.ladder[low]
     informed = knows & (up | down)
-    return np.where(informed, up, rng.random(arrivals.size) < 0.5), informed
+    return np.where(informed, up, rng.random(arrivals.size) < 0.5), informed, knows
 
 
 def _walk(scene: _Scene, takers: _Takers) -> tuple[Tape, Parents, _QuoteRows]:
@@ -227,6 +259,7 @@ def _walk(scene: _Scene, takers: _Takers) -> tuple[Tape, Parents, _QuoteRows]:
         takers.informed,
         takers.block,
         np.bincount(tape.parent, minlength=rows.size),
+        takers.informed.astype(np.int64),
     )
     after = _QuoteRows(
         takers.times,
@@ -239,6 +272,7 @@ def _walk(scene: _Scene, takers: _Takers) -> tuple[Tape, Parents, _QuoteRows]:
             ),
             axis=1,
         ),
+        np.empty((0, 2)),
     )
     return tape, parents, after
 

@@ -14,7 +14,11 @@ from kalshi_research.sandbox.instants import SECOND
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Candle", "MarketHistory", "Parents", "Quotes", "Span", "Tape"]
+__all__ = ["SENDERS", "Candle", "MarketHistory", "Parents", "Quotes", "Span", "Tape"]
+
+SENDERS = ("noise", "informed", "maker", "user")
+"""Who sends taker orders: `Parents.sender` counts in these. A maker whose new quote meets the order
+of a user takes it."""
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -49,17 +53,21 @@ class Tape:
     block: Flags
     parent: Ints
     open_interest: Ints
-    ids: str
+    ids: str | bytearray
 
     def trade_id(self, place: int) -> str:
         """The id of one trade, in the form of a UUID."""
-        digits = self.ids[32 * place : 32 * place + 32]
+        found = self.ids[32 * place : 32 * place + 32]
+        digits = found if isinstance(found, str) else found.decode("ascii")
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Parents:
-    """Every taker order: the truth behind the tape."""
+    """Every taker order: the truth behind the tape.
+
+    `first_price` is that of the touch it found; `sender` is a place in `SENDERS`.
+    """
 
     times: Ints
     buys_yes: Flags
@@ -69,6 +77,7 @@ class Parents:
     informed: Flags
     block: Flags
     trades: Ints
+    sender: Ints
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import repeat
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kalshi_research.sandbox.instants import DAY
-from kalshi_research.sandbox.world.catalogue import build_catalogue
+from kalshi_research.sandbox.world.catalogue import build_catalogue, new_events
 from kalshi_research.sandbox.world.depth import Levels, resting_book
-from kalshi_research.sandbox.world.flow import simulate
+from kalshi_research.sandbox.world.flow import script, simulate
+from kalshi_research.sandbox.world.ticks import NewestFirst, Tick
 
 if TYPE_CHECKING:
+    from kalshi_research.sandbox.traders.options import Traders
     from kalshi_research.sandbox.world.history import MarketHistory
+    from kalshi_research.sandbox.world.script import Script
     from kalshi_research.sandbox.world.specs import EventSpec, MarketSpec, SeriesSpec
 
 __all__ = ["MarketState", "Tick", "World"]
@@ -43,16 +48,8 @@ class MarketState:
     previous_price: int
 
 
-class Tick(NamedTuple):
-    """One trade as the public sees it."""
-
-    time: int
-    trade_id: str
-    ticker: str
-    price: int
-    quantity: int
-    taker_yes: bool
-    block: bool
+_Told = tuple[NewestFirst, dict[str, int]]
+"""Trades in a list, and how many of each market are in it."""
 
 
 class World:
@@ -69,6 +66,8 @@ class World:
         Hours of settled 15-minute windows.
     bias : float
         Favourite-longshot bias of all makers (see `flow.simulate`).
+    traders : Traders, optional
+        Other manners of all makers and takers; their bias is used where `bias` is 0.
 
     Notes
     -----
@@ -77,17 +76,47 @@ class World:
     """
 
     def __init__(
-        self, now: int, seed: int = 0, *, days: int = 45, crypto_hours: int = 48, bias: float = 0.0
+        self,
+        now: int,
+        seed: int = 0,
+        *,
+        days: int = 45,
+        crypto_hours: int = 48,
+        bias: float = 0.0,
+        traders: Traders | None = None,
     ) -> None:
         self.now = now
         self.seed = seed
-        self.bias = bias
+        self.traders = traders
+        self.bias = bias or (0.0 if traders is None else traders.bias)
+        self._requotes = 1.0 if traders is None else traders.requotes
+        self._listed_until = now
         self._listed = build_catalogue(now, seed, days=days, crypto_hours=crypto_hours)
+        self._behave(self._listed.markets.values())
         self._histories: dict[str, MarketHistory] = {}
         self._states: dict[str, MarketState] = {}
-        self._ticks: dict[str, list[Tick]] = {}
-        self._all_ticks: list[Tick] | None = None
+        self._ticks: dict[str, _Told] = {}
+        self._all_ticks: _Told = (NewestFirst(), {})
+        self._open: list[str] = []
         self._lock = threading.RLock()
+
+    def _behave(self, markets: Iterable[MarketSpec]) -> None:
+        """Give markets the manners of the traders."""
+        if self.traders is not None:
+            for market in markets:
+                market.flow = self.traders.flow_of(market.flow)
+
+    def grow(self) -> list[str]:
+        """List what has been created since, as time went by; answers the new markets."""
+        with self._lock:
+            found = new_events(self._listed_until, self.now, self.seed)
+            self._listed_until = self.now
+            fresh = [market for event in found for market in event.markets]
+            self._behave(fresh)
+            for event in found:
+                self._listed.add(event)
+            self._open += [market.ticker for market in fresh]
+            return [market.ticker for market in fresh]
 
     @property
     def series(self) -> dict[str, SeriesSpec]:
@@ -109,9 +138,13 @@ class World:
         with self._lock:
             found = self._histories.get(ticker)
             if found is None:
-                found = simulate(self.markets[ticker], self.seed, self.bias)
+                found = simulate(self.markets[ticker], self.seed, self.bias, self._requotes)
                 self._histories[ticker] = found
             return found
+
+    def script(self, ticker: str) -> Script:
+        """What makers and takers of a market intend, from its opening to its close."""
+        return script(self.markets[ticker], self.seed, self.bias, self._requotes)
 
     def state(self, ticker: str) -> MarketState:
         """What can be seen of a market now."""
@@ -151,36 +184,45 @@ class World:
             return [], []
         return resting_book(market, (state.bid, state.ask, state.bid_size, state.ask_size), self.seed)
 
-    def ticks(self, ticker: str) -> list[Tick]:
+    def ticks(self, ticker: str) -> NewestFirst:
         """The trades of a market until now, newest first; trades of one instant in no special order."""
         with self._lock:
-            found = self._ticks.get(ticker)
-            if found is None:
-                found = self._ticks[ticker] = self._market_ticks(ticker)
-            return found
+            told = self._ticks.get(ticker)
+            if told is None:
+                told = self._ticks[ticker] = (NewestFirst(), {})
+            rows, counts = told
+            rows.add(self._fresh(ticker, counts))
+            return rows
 
-    def _market_ticks(self, ticker: str) -> list[Tick]:
-        history = self.history(ticker)
-        tape, count = history.tape, history.trades_until(self.now)
-        rows = zip(
-            tape.times[:count].tolist(),
-            (tape.trade_id(place) for place in range(count)),
-            (ticker for _ in range(count)),
-            tape.price[:count].tolist(),
-            tape.count[:count].tolist(),
-            tape.taker_yes[:count].tolist(),
-            tape.block[:count].tolist(),
-            strict=True,
-        )
-        return sorted(map(Tick._make, rows), reverse=True)
-
-    def all_ticks(self) -> list[Tick]:
+    def all_ticks(self) -> NewestFirst:
         """The trades of all markets until now, newest first."""
         with self._lock:
-            if self._all_ticks is None:
-                everything = [tick for ticker in self.markets for tick in self.ticks(ticker)]
-                self._all_ticks = sorted(everything, reverse=True)
-            return self._all_ticks
+            rows, counts = self._all_ticks
+            asked = self.markets if not counts else self._open
+            fresh = [tick for ticker in asked for tick in self._fresh(ticker, counts)]
+            rows.add(sorted(fresh))
+            self._open = [ticker for ticker in asked if self.markets[ticker].settled > self.now]
+            return rows
+
+    def _fresh(self, ticker: str, counts: dict[str, int]) -> list[Tick]:
+        """The trades of a market that have happened since they were counted last, oldest first."""
+        history = self.history(ticker)
+        start, stop = counts.get(ticker, 0), history.trades_until(self.now)
+        if start == stop:
+            return []
+        counts[ticker] = stop
+        fresh, tape = slice(start, stop), history.tape
+        rows = zip(
+            tape.times[fresh].tolist(),
+            map(tape.trade_id, range(start, stop)),
+            repeat(ticker, stop - start),
+            tape.price[fresh].tolist(),
+            tape.count[fresh].tolist(),
+            tape.taker_yes[fresh].tolist(),
+            tape.block[fresh].tolist(),
+            strict=True,
+        )
+        return sorted(map(Tick._make, rows))
 
     def belief(self, ticker: str, instant: int | None = None) -> float:
         """The true probability of YES, given all that is known at an instant (now, if none is given)."""
