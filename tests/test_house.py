@@ -77,7 +77,7 @@ def test_public_names_are_sorted_and_each_leads_somewhere() -> None:
 def test_public_names_are_complete() -> None:
     """What the public modules offer under a verb of the house is offered by the package."""
     verbs = re.compile(r"(get|search|read|write|plot)_(?!frame$)\w+")  # read_frame serves the cache
-    for module in ("book", "files", "market_data", "plotting", "report"):
+    for module in ("book", "files", "market_data", "plotting", "portfolio", "report"):
         offered = __import__(f"kalshi_research.{module}", fromlist=["x"]).__all__
         missing = {name for name in offered if verbs.fullmatch(name)} - set(kr.__all__)
         assert not missing, f"{module} offers {missing}, the package does not"
@@ -169,6 +169,16 @@ KINDS = {
     "get_orderbook": "orderbooks",
     "get_exchange_status": "exchange_status",
     "get_exchange_schedule": "exchange_schedule",
+    "get_fills": "fills",
+    "get_orders": "orders",
+    "get_positions": "positions",
+    "get_event_positions": "event_positions",
+    "get_settlements": "settlements",
+    "get_portfolio_history": "portfolio_history",
+    "get_balance": "balance",
+    "get_account_limits": "account_limits",
+    "get_api_keys": "api_keys",
+    "get_deposits": "deposits",
 }
 
 

@@ -13,7 +13,7 @@ from kalshi_research.errors import FrameError, InputError, PartialDataWarning, p
 from kalshi_research.market_data.arguments import Time, timestamp
 
 if TYPE_CHECKING:
-    from kalshi_research.schemas import Schema
+    from kalshi_research.schemas import Kind
 
 __all__ = ["Known", "known_items"]
 
@@ -62,7 +62,7 @@ class Known:
             )
 
 
-def known_items(value: str | Time | pd.DataFrame, schema: Schema, *, id_field: str) -> Known:
+def known_items(value: str | Time | pd.DataFrame, schema: Kind, *, id_field: str) -> Known:
     """Read a ``newer_than`` argument: an identifier, an instant, or an earlier frame."""
     if isinstance(value, pd.DataFrame):
         return _of_frame(value, schema, id_field)
@@ -73,7 +73,7 @@ def known_items(value: str | Time | pd.DataFrame, schema: Schema, *, id_field: s
     return Known(frozenset(), timestamp(value, "newer_than"), None, "", id_field)
 
 
-def _of_frame(frame: pd.DataFrame, schema: Schema, id_field: str) -> Known:
+def _of_frame(frame: pd.DataFrame, schema: Kind, id_field: str) -> Known:
     if id_field in frame.columns:
         ids = frame[id_field]
     elif frame.index.name in (id_field, schema.index):

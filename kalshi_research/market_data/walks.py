@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kalshi_research.client import Client, Page, Pages
-    from kalshi_research.schemas import OrderbookSchema, Schema
+    from kalshi_research.schemas import HistorySchema, OrderbookSchema, Schema
 
 __all__ = ["Collection", "Row", "Test", "Walk"]
 
@@ -78,7 +78,7 @@ class Collection:
     Parameters
     ----------
     client : Client
-    schema : Schema or OrderbookSchema
+    schema : Schema, OrderbookSchema or HistorySchema
         What the rows are.
     endpoint : str
         The route, for the provenance.
@@ -97,7 +97,7 @@ class Collection:
     def __init__(
         self,
         client: Client,
-        schema: Schema | OrderbookSchema,
+        schema: Schema | OrderbookSchema | HistorySchema,
         *,
         endpoint: str,
         question: Mapping[str, Any],

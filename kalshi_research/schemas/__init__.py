@@ -8,6 +8,7 @@ from kalshi_research.schemas.columns import Column
 from kalshi_research.schemas.event import EVENTS
 from kalshi_research.schemas.exchange import SCHEDULE, STATUS
 from kalshi_research.schemas.fill import FILLS
+from kalshi_research.schemas.history import HISTORY, HistorySchema
 from kalshi_research.schemas.market import MARKETS
 from kalshi_research.schemas.order import ORDER_STATUSES, ORDERS
 from kalshi_research.schemas.orderbook import ORDERBOOKS, OrderbookDecoder, OrderbookSchema
@@ -26,6 +27,7 @@ __all__ = [
     "EVENTS",
     "EVENT_POSITIONS",
     "FILLS",
+    "HISTORY",
     "LIMITS",
     "MARKETS",
     "ORDERBOOKS",
@@ -41,6 +43,7 @@ __all__ = [
     "WITHDRAWALS",
     "Column",
     "Decoder",
+    "HistorySchema",
     "Kind",
     "OrderbookDecoder",
     "OrderbookSchema",
@@ -48,8 +51,8 @@ __all__ = [
 ]
 
 _KINDS: tuple[Kind, ...] = (
-    API_KEYS, BALANCE, CANDLESTICKS, DEPOSITS, EVENTS, EVENT_POSITIONS, FILLS, LIMITS, MARKETS,
-    ORDERBOOKS, ORDERS, POSITIONS, SCHEDULE, SERIES, SETTLEMENTS, STATUS, TRADES, WITHDRAWALS,
+    API_KEYS, BALANCE, CANDLESTICKS, DEPOSITS, EVENTS, EVENT_POSITIONS, FILLS, HISTORY, LIMITS,
+    MARKETS, ORDERBOOKS, ORDERS, POSITIONS, SCHEDULE, SERIES, SETTLEMENTS, STATUS, TRADES, WITHDRAWALS,
 )  # fmt: skip
 
 SCHEMAS: dict[str, Kind] = {schema.kind: schema for schema in _KINDS}
