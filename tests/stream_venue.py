@@ -24,6 +24,7 @@ from websockets.sync.client import ClientConnection, connect
 from kalshi_research.sandbox.auth import KeyRing, RegisteredKey
 from kalshi_research.sandbox.engine import Engine, Event, MarketSpec
 from kalshi_research.sandbox.exchange import Account
+from kalshi_research.sandbox.faults import Faults
 from kalshi_research.sandbox.seeding import derived_uuid
 from kalshi_research.sandbox.stream.endpoint import stream_route
 from kalshi_research.sandbox.stream.hub import Hub
@@ -147,6 +148,7 @@ class Server:
             accounts=[Account(user) for user in USERS],
             requests=[],
             wall_ms=lambda: time.time_ns() // 1_000_000,
+            faults=Faults(),
         )
         self.hub = Hub(venue, options)
         self.listener = socket.create_server(("127.0.0.1", 0))

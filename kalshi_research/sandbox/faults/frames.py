@@ -7,21 +7,22 @@ Places are ``WS /connect`` for the handshake and ``WS /TYPE`` for a frame, such 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgspec
 
 from kalshi_research.sandbox.faults.kinds import Kind, register
 
 if TYPE_CHECKING:
-    from kalshi_research.sandbox.faults.script import Bite, Faults
+    from kalshi_research.sandbox.faults.rules import Bite
+    from kalshi_research.sandbox.faults.script import Faults
 
 __all__ = ["UPGRADES", "Bender", "Link", "Numbered", "Repeats"]
 
 UPGRADES = ("401", "403", "429", "503", "redirect", "hang", "RST")
 """What a handshake may be answered with."""
 
-_SID_FRAMES = frozenset({"subscribed", "ok", "error", "unsubscribed"})
 _BINARY = b"\x82\x04\x00\xff\x00\xff"
 _GARBAGE = b'{"type":"orderbook_delta","sid":1,"seq":'
 
@@ -42,6 +43,10 @@ for _kind in (
     Kind("link", "stream", ("silent", "deaf", "close", "FIN", "RST"), {"code": 1001}),
 ):
     register(_kind)
+
+
+Frame: TypeAlias = "bytes | tuple[bytes]"
+"""A text, or in a tuple a frame with its header."""
 
 
 class Link(Protocol):
@@ -93,8 +98,9 @@ class Bender:
         self._faults = faults
         self._link = link
         self._repeats = repeats
-        self._held: list[list[Any]] = []
-        self._recent: list[tuple[str, bytes]] = []
+        self._held: list[tuple[int, Frame]] = []
+        self._recent: list[bytes] = []
+        self._after: list[Callable[[], None]] = []
         self._bending = False
 
     @property
@@ -102,8 +108,8 @@ class Bender:
         """Whether frames have to pass here."""
         return self._faults.on("stream") or bool(self._held)
 
-    def bend(self, frame: bytes, subscription: Numbered | None) -> list[bytes | tuple[bytes]]:
-        """What goes out instead of a frame: texts, or in a tuple a frame with its header.
+    def bend(self, frame: bytes, subscription: Numbered | None) -> list[Frame]:
+        """What goes out instead of a frame; call `finish` when it is on its way.
 
         Parameters
         ----------
@@ -114,30 +120,29 @@ class Bender:
         kind = msgspec.json.decode(frame, type=_Typed).type
         # What a fault sends besides is not bitten again.
         bites = [] if self._bending else self._faults.meet("stream", f"WS /{kind}", frame.decode())
-        frames: list[bytes | tuple[bytes]] = [frame]
+        frames: list[Frame] = [frame]
         for bite in bites:
-            self._bending = True
-            try:
-                frames = self._bitten(bite, frames, subscription)
-            finally:
-                self._bending = False
+            frames = self._bitten(bite, frames, subscription)
         if kind == "orderbook_delta":
-            self._recent = [*self._recent[-31:], (kind, frame)]
-        return frames + self._released()
+            self._recent = [*self._recent[-31:], frame]
+        due = [held for wait, held in self._held if wait == 0]
+        self._held = [(wait - 1, held) for wait, held in self._held if wait]
+        if bites and bites[-1].rule.variant == "hold":
+            self._held += [(bites[-1].rule.details["frames"] - 1, each) for each in frames]
+            frames = []
+        return frames + due
 
-    def _released(self) -> list[bytes | tuple[bytes]]:
-        """The held frames that have waited long enough."""
-        out: list[bytes | tuple[bytes]] = []
-        for held in self._held:
-            held[0] -= 1
-            if held[0] < 0:
-                out.append(held[1])
-        self._held = [held for held in self._held if held[0] >= 0]
-        return out
+    def finish(self) -> None:
+        """Send what comes besides."""
+        after, self._after = self._after, []
+        self._bending = True
+        try:
+            for send in after:
+                send()
+        finally:
+            self._bending = False
 
-    def _bitten(
-        self, bite: Bite, frames: list[bytes | tuple[bytes]], subscription: Numbered | None
-    ) -> list[bytes | tuple[bytes]]:
+    def _bitten(self, bite: Bite, frames: list[Frame], subscription: Numbered | None) -> list[Frame]:
         name, variant = bite.rule.name, bite.rule.variant
         if name == "frame":
             return self._misplaced(variant, bite.rule.details, frames, subscription)
@@ -146,7 +151,7 @@ class Bender:
             return [] if variant in ("silent", "deaf", "RST") else frames
         if name == "stream_error":
             if subscription is not None:
-                self._repeats.error(subscription, int(variant))
+                self._after.append(partial(self._repeats.error, subscription, int(variant)))
             return frames
         if name == "seq":
             _renumber(variant, subscription)
@@ -161,9 +166,9 @@ class Bender:
         self,
         variant: str,
         details: dict[str, Any],
-        frames: list[bytes | tuple[bytes]],
+        frames: list[Frame],
         subscription: Numbered | None,
-    ) -> list[bytes | tuple[bytes]]:
+    ) -> list[Frame]:
         if variant == "drop":
             return []
         if variant == "lose":  # as if it had never been: not even its number is missing
@@ -172,15 +177,14 @@ class Bender:
             return []
         if variant == "duplicate":
             return frames * 2
-        if variant == "hold":
-            self._held += [[details["frames"], each] for each in frames]
-            return []
         if variant == "truncated":
             return [each[: len(each) // 2] if isinstance(each, bytes) else each for each in frames]
         if variant == "garbage":
             return [_GARBAGE]
         if variant == "binary":
             return [(_BINARY,), *frames]
+        if variant == "hold":
+            return frames
         return [b'{"type":"notice","msg":"%b"}' % (b"x" * details["bytes"]), *frames]
 
     def _cut(self, variant: str, code: int) -> None:
@@ -195,21 +199,21 @@ class Bender:
         self,
         variant: str,
         bite: Bite,
-        frames: list[bytes | tuple[bytes]],
+        frames: list[Frame],
         subscription: Numbered | None,
-    ) -> list[bytes | tuple[bytes]]:
+    ) -> list[Frame]:
         """Snapshots that come unasked, and changes that a snapshot has already seen."""
         if subscription is None:
             return frames
         ticker = msgspec.json.decode(bite.text).get("msg", {}).get("market_ticker", "")
-        if variant == "race":
-            again = [raw for _, raw in self._recent if f'"{ticker}"'.encode() in raw]
-            for raw in again[-bite.rule.details["frames"] :]:
-                subscription.seq += 1
-                seq = subscription.seq
-                frames = [*frames, _changed(raw, lambda said, seq=seq: {**said, "seq": seq})]
+        if variant != "race":
+            empty = variant == "empty"
+            self._after.append(partial(self._repeats.snapshot, subscription, ticker, empty=empty))
             return frames
-        self._repeats.snapshot(subscription, ticker, empty=variant == "empty")
+        again = [raw for raw in self._recent if f'"{ticker}"'.encode() in raw]
+        for raw in again[-bite.rule.details["frames"] :]:
+            subscription.seq += 1
+            frames = [*frames, _changed(raw, partial(_numbered, seq=subscription.seq))]
         return frames
 
 
@@ -220,9 +224,7 @@ class _Typed(msgspec.Struct):
 Change = Callable[[dict[str, Any], int], dict[str, Any]]
 
 
-def _changed(
-    frame: bytes | tuple[bytes], change: Callable[[dict[str, Any]], dict[str, Any]]
-) -> bytes | tuple[bytes]:
+def _changed(frame: Frame, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Frame:
     if isinstance(frame, tuple):
         return frame
     return msgspec.json.encode(change(msgspec.json.decode(frame))) + b"\n"
@@ -233,6 +235,10 @@ def _inside(said: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, A
     return said | {
         name: change(said[name]) for name in ("msg", "data") if isinstance(said.get(name), dict)
     }
+
+
+def _numbered(said: dict[str, Any], *, seq: int) -> dict[str, Any]:
+    return said | {"seq": seq}
 
 
 def _set(said: dict[str, Any], **values: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Line", "LoopbackProtocol", "Message", "Receive", "Scope", "Send", "head"]
+__all__ = ["Line", "LoopbackProtocol", "Message", "Receive", "Scope", "Send", "cut_off", "head"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -76,10 +76,15 @@ class Line:
 
     def cut(self) -> None:
         """Reset without waiting; may be called at any time."""
-        found = self._transport.get_extra_info("socket")
-        if found is not None and not self._transport.is_closing():
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._transport.abort()
+        cut_off(self._transport)
+
+
+def cut_off(transport: asyncio.Transport) -> None:
+    """Reset a connection (RST): nothing that was written waits to be sent."""
+    found = transport.get_extra_info("socket")
+    if found is not None and not transport.is_closing():
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 def head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cache
@@ -17,6 +18,7 @@ from kalshi_research.sandbox.refusals import Refusal, refused
 if TYPE_CHECKING:
     from kalshi_research.sandbox.exchange import Exchange
     from kalshi_research.sandbox.stream.hub import Hub
+    from kalshi_research.sandbox.stream.socket import Socket
 
 __all__ = ["PATH", "open_socket", "stream_route"]
 
@@ -76,6 +78,8 @@ class _Endpoint:
         await receive()
         received = time.time()
         user: int | None = None
+        if await self._bitten(scope, send):
+            return
         try:
             user = self._check(scope)
         except Refusal as refusal:
@@ -84,6 +88,28 @@ class _Endpoint:
             return
         self._record(scope, 101, user, received)
         await self._serve(scope, receive, send, self._exchange.accounts[user].user_id)
+
+    async def _bitten(self, scope: Scope, send: Send) -> bool:
+        """Whether a fault has answered the handshake."""
+        faults = self._exchange.faults
+        bites = faults.meet("stream", "WS /connect") if faults.on("stream") else []
+        upgrades = [bite.rule for bite in bites if bite.rule.name == "upgrade"]
+        if not upgrades:
+            return False
+        rule = upgrades[0]
+        if rule.variant.isdigit():
+            status = int(rule.variant)
+            self._record(scope, status, None, time.time())
+            await _refuse(send, refused(status, "fault", details="the handshake is refused"))
+        elif rule.variant == "redirect":
+            headers = [(b"location", rule.details["location"].encode()), (b"content-length", b"0")]
+            await send({"type": "websocket.http.response.start", "status": 302, "headers": headers})
+            await send({"type": "websocket.http.response.body", "body": b""})
+        else:
+            if rule.variant == "hang":
+                await asyncio.sleep(faults.seconds(rule.details["seconds"]))
+            _socket_of(scope).cut(reset=True)
+        return True
 
     def _check(self, scope: Scope) -> int:
         """The user who asks for the connection."""
@@ -107,11 +133,10 @@ class _Endpoint:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, user: str) -> None:
         from kalshi_research.sandbox.stream.session import Session
-        from kalshi_research.sandbox.stream.socket import EXTENSION
 
-        socket = scope["extensions"][EXTENSION]["socket"]
+        socket = _socket_of(scope)
         hub = self._hub()
-        session = Session(hub, socket, user, hub.options)
+        session = Session(hub, socket, user, hub.options, self._exchange.faults)
         await send({"type": "websocket.accept"})
         hub.join(session)
         socket.open(session.flush, hub.options.heartbeat)
@@ -121,6 +146,13 @@ class _Endpoint:
                 session.receive(message["bytes"] if text is None else text)
         finally:
             hub.leave(session)
+
+
+def _socket_of(scope: Scope) -> Socket:
+    from kalshi_research.sandbox.stream.socket import EXTENSION
+
+    found: Socket = scope["extensions"][EXTENSION]["socket"]
+    return found
 
 
 async def _refuse(send: Send, refusal: Refusal) -> None:

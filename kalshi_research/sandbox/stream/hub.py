@@ -166,12 +166,16 @@ class Hub:
         mirror.said = self._say.ticker(mirror)
         return mirror
 
-    def send_snapshot(self, subscription: Subscription, ticker: str, number: int = 0) -> None:
-        """Send a whole book, in answer to command `number` if it is not 0."""
+    def send_snapshot(
+        self, subscription: Subscription, ticker: str, number: int = 0, *, empty: bool = False
+    ) -> None:
+        """Send a whole book, in answer to command `number` if it is not 0; `empty` is a fault."""
         mirror = self.mirror(ticker)
         if not mirror.known and self.options.unknown_ticker != "empty":
             return
         head = b'{"type":"orderbook_snapshot","id":%d,"sid":' % number if number else _SNAPSHOT
+        if empty:
+            mirror = Mirror(Listing(ticker, mirror.market_id, mirror.clock, mirror.clock))
         body = self._say.snapshot(mirror, yes_price=subscription.yes_price)
         subscription.session.push(subscription, head, body)
 

@@ -38,6 +38,7 @@ class StreamOptions:
     market_limit: int = 500_000
     command_rate: int = 10_000
     unknown_ticker: Literal["ignore", "empty", "error"] = "ignore"
+    reuse_sids: bool = False
     dialect: Literal["2026", "2025"] = "2026"
     book_change: Literal["orderbook_delta", "orderbook_update"] = "orderbook_delta"
     missing_params: Literal[2, 6] = 2

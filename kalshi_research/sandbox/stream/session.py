@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from kalshi_research.sandbox.faults.frames import Bender, Link
 from kalshi_research.sandbox.stream.channels import Channel, Subscription
 from kalshi_research.sandbox.stream.codes import CommandError
 from kalshi_research.sandbox.stream.commands import Command, Params
 
 if TYPE_CHECKING:
+    from kalshi_research.sandbox.faults import Faults
     from kalshi_research.sandbox.stream.hub import Hub
     from kalshi_research.sandbox.stream.options import StreamOptions
 
@@ -19,20 +22,20 @@ __all__ = ["Session", "Wire"]
 
 _encode = msgspec.json.Encoder().encode
 
-_HEADERS = [
-    bytes((0x81, size)) if size < 126 else bytes((0x81, 126, size >> 8, size & 0xFF))
-    for size in range(2048)
-]
-
 
 def _header(size: int) -> bytes:
     """The WebSocket header of an unfragmented text frame from a server (RFC 6455, 5.2)."""
+    if size < 126:
+        return bytes((0x81, size))
     if size < 1 << 16:
         return bytes((0x81, 126, size >> 8, size & 0xFF))
     return b"\x81\x7f" + size.to_bytes(8, "big")
 
 
-class Wire(Protocol):
+_HEADERS = [_header(size) for size in range(2048)]
+
+
+class Wire(Link, Protocol):
     """What a session writes to."""
 
     @property
@@ -51,7 +54,9 @@ class Session:
     All of it happens in the thread of the server.
     """
 
-    def __init__(self, hub: Hub, wire: Wire, user: str, options: StreamOptions) -> None:
+    def __init__(
+        self, hub: Hub, wire: Wire, user: str, options: StreamOptions, faults: Faults | None = None
+    ) -> None:
         self.user = user
         self._hub = hub
         self._wire = wire
@@ -61,6 +66,7 @@ class Session:
         self._last_sid = 0
         self._tokens = float(options.command_rate)
         self._counted = time.monotonic()
+        self._bender = None if faults is None else Bender(faults, wire, self)
         self._handlers = {
             "subscribe": self._subscribe,
             "unsubscribe": self._unsubscribe,
@@ -83,6 +89,15 @@ class Session:
         else:
             frame = b"%b%d%b%b" % (head, subscription.sid, self._hub.stamp, payload)
         subscription.waiting += 1
+        self._queue(frame, subscription)
+
+    def _queue(self, frame: bytes, subscription: Subscription | None = None) -> None:
+        """Let a frame wait to be written, or what the faults make of it."""
+        if self._bender is not None and self._bender.on:
+            for bent in self._bender.bend(frame, subscription):
+                self._outbox += bent if isinstance(bent, tuple) else (_header(len(bent)), bent)
+            self._bender.finish()
+            return
         size = len(frame)
         self._outbox.append(_HEADERS[size] if size < 2048 else _header(size))
         self._outbox.append(frame)
@@ -102,9 +117,7 @@ class Session:
             if subscription.channel.sequenced:
                 subscription.seq += 1
                 frame["seq"] = subscription.seq
-        raw = self._encoded(frame, message)
-        self._outbox.append(_HEADERS[len(raw)] if len(raw) < 2048 else _header(len(raw)))
-        self._outbox.append(raw)
+        self._queue(self._encoded(frame, message), subscription)
 
     def _encoded(self, frame: dict[str, Any], message: Any = None) -> bytes:
         """A frame that is no event, with its time and what it says."""
@@ -204,7 +217,7 @@ class Session:
             return
         self._check_unknown(channel, tickers)
         self._check_limit(len(tickers))
-        self._last_sid += 1
+        self._last_sid = self._free_sid()
         # UUIDs of no market are still no wish for all of them.
         named = (tickers or by_id) and channel.markets != "none"
         wanted = set(tickers) if named else None
@@ -215,6 +228,12 @@ class Session:
         self._hub.add(made, wanted)
         self._reply("subscribed", number, {"channel": name, "sid": made.sid})
         self._greet(made, tickers, params)
+
+    def _free_sid(self) -> int:
+        """The number of a new subscription: one more than the last, or the lowest that is free."""
+        if not self._options.reuse_sids:
+            return self._last_sid + 1
+        return next(sid for sid in itertools.count(1) if sid not in self._subscriptions)
 
     def _markets(self, channel: Channel, params: Params) -> tuple[list[str], bool]:
         """The markets named, and whether by their UUIDs, which only the ticker channel takes."""
@@ -287,12 +306,20 @@ class Session:
             frame: dict[str, Any] = {"type": "unsubscribed"}
             if number:
                 frame["id"] = number
-            self._finish(frame | {"sid": held.sid, "seq": held.seq})
+            self._queue(self._encoded(frame | {"sid": held.sid, "seq": held.seq}), held)
 
-    def _finish(self, frame: dict[str, Any]) -> None:
-        raw = self._encoded(frame)
-        self._outbox.append(_HEADERS[len(raw)])
-        self._outbox.append(raw)
+    # --- for faults -----------------------------------------------------------------------------
+
+    def snapshot(self, subscription: Subscription, ticker: str, *, empty: bool) -> None:
+        """Send a snapshot that nobody asked for."""
+        self._hub.send_snapshot(subscription, ticker, empty=empty)
+
+    def error(self, subscription: Subscription, code: int) -> None:
+        """Send an error of a subscription; 10 and 25 end it."""
+        if code in (10, 25) and subscription.sid in self._subscriptions:
+            self._drop(subscription)
+        text = self._hub.dialect.messages.get(code, "An error of another day")
+        self._reply("error", 0, {"code": code, "msg": text}, subscription)
 
     def _update(self, number: int, params: Params) -> None:
         held = self._subscriptions.get(params.one_sid())

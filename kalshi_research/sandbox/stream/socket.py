@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
+from kalshi_research.sandbox.faults.line import cut_off
+
 if TYPE_CHECKING:
     from websockets.http11 import Request
 
@@ -31,6 +33,7 @@ class Socket(WebSocketsSansIOProtocol):
         super().__init__(*arguments, **named)
         self._when_writable: Callable[[], None] | None = None
         self._beat: asyncio.TimerHandle | None = None
+        self._silent = self._deaf = False
 
     def handle_connect(self, event: Request) -> None:
         """Put the socket into the scope of the application."""
@@ -49,8 +52,9 @@ class Socket(WebSocketsSansIOProtocol):
         if self._beat is not None:
             if not self._writing():
                 return
-            self.conn.send_ping(_HEARTBEAT)
-            self.transport.write(b"".join(self.conn.data_to_send()))
+            if not self._deaf:
+                self.conn.send_ping(_HEARTBEAT)
+                self.transport.write(b"".join(self.conn.data_to_send()))
         self._beat = self.loop.call_later(interval, self._ping, interval)
 
     def _writing(self) -> bool:
@@ -63,8 +67,36 @@ class Socket(WebSocketsSansIOProtocol):
 
     def write(self, frames: bytes) -> None:
         """Send complete frames."""
-        if self._writing():
+        if self._writing() and not self._silent:
             self.transport.write(frames)
+
+    # --- for faults -----------------------------------------------------------------------------
+
+    def silence(self, *, pings: bool) -> None:
+        """Send no frame any more; without `pings` not even those, and hear nothing either."""
+        self._silent = True
+        self._deaf = not pings
+
+    def data_received(self, data: bytes) -> None:
+        """Hear the other end, unless the connection plays dead."""
+        if not self._deaf:
+            super().data_received(data)
+
+    def end(self, code: int) -> None:
+        """Close with a code."""
+        if self._writing():
+            self.conn.send_close(code, "")
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
+    def cut(self, *, reset: bool) -> None:
+        """End the connection without a word, at once or after what was written."""
+        if reset:
+            cut_off(self.transport)
+        else:
+            self.transport.close()
+
+    # ---------------------------------------------------------------------------------------------
 
     def resume_writing(self) -> None:
         """The reader has caught up."""
