@@ -67,7 +67,23 @@ BALANCE = Schema(
         Column("balance_breakdown", "json", "by shard: exchange_index, balance", ("balance_breakdown",)),
     ),
     ignored={"balance": "balance_dollars cut to cents; read only where that is missing"},
+    ignored_old={"portfolio_value_dollars": "repeats portfolio_value"},
 )
+
+
+def _rate(lane: str) -> tuple[Column, Column]:
+    rate, capacity = f"{lane}.refill_rate", f"{lane}.bucket_capacity"
+    return (
+        Column(
+            f"{lane}_refill_rate",
+            "integer",
+            f"tokens a second for {lane}s; in 2025 requests a second",
+            (rate,),
+            (f"{lane}_limit",),
+        ),
+        Column(f"{lane}_bucket_capacity", "integer", f"tokens saved up for {lane}s", (capacity,)),
+    )
+
 
 LIMITS = Schema(
     kind="account_limits",
@@ -76,14 +92,8 @@ LIMITS = Schema(
     page=_WholeBody(frozenset({"usage_tier"})),
     columns=(
         Column("usage_tier", "text", "basic, advanced, expert …", ("usage_tier",), need="required"),
-        Column("read_refill_rate", "integer", "tokens a second for reads", ("read.refill_rate",)),
-        Column(
-            "read_bucket_capacity", "integer", "tokens saved up for reads", ("read.bucket_capacity",)
-        ),
-        Column("write_refill_rate", "integer", "tokens a second for writes", ("write.refill_rate",)),
-        Column(
-            "write_bucket_capacity", "integer", "tokens saved up for writes", ("write.bucket_capacity",)
-        ),
+        *_rate("read"),
+        *_rate("write"),
         Column("grants", "json", "tiers granted: level, source, expires_ts", ("grants",)),
     ),
 )

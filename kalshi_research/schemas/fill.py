@@ -49,6 +49,7 @@ FILLS = Schema(
     },
     ignored_old={
         "price": "repeats the price of one leg",
+        "price_dollars": "repeats the price of one leg",
         "yes_price_fixed": "repeats yes_price",
         "no_price_fixed": "repeats no_price",
         "client_order_id": "belongs to the order; left the fills on 2026-03-30",

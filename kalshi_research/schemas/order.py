@@ -72,6 +72,8 @@ ORDERS = Schema(
         "book_side": "says the same as outcome_side: bid is yes, ask is no",
     },
     ignored_old={
+        "price": "repeats the price of one leg",
+        "price_dollars": "repeats the price of one leg",
         "count": "size as sent; initial_count says the same",
         "place_count": "contracts placed at first: initial_count",
         "maker_fill_count": "part of fill_count",
