@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
+from functools import partial
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, TypeVar
 
 from kalshi_research.fees import DIRECT_PRECISION, fee_terms
 from kalshi_research.money import MONEY_SCALE, PRICE_SCALE
-from kalshi_research.sandbox.engine import BookDelta, BookView, Engine, Lifecycle, MarketSpec, Trade
+from kalshi_research.sandbox.engine import (
+    BookDelta,
+    BookView,
+    Engine,
+    Fill,
+    Lifecycle,
+    MarketSpec,
+    Trade,
+)
 from kalshi_research.sandbox.engine.rejections import refuse
+from kalshi_research.sandbox.instants import MINUTE
+from kalshi_research.sandbox.traded import Deal
+from kalshi_research.sandbox.traders.makers import MAKER
+from kalshi_research.sandbox.traders.player import NEVER, SENDERS_OF, Player
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from kalshi_research.sandbox.engine import EngineOptions, Event
     from kalshi_research.sandbox.engine.markets import Market
@@ -23,11 +39,10 @@ __all__ = ["MAKER", "Floor"]
 
 T = TypeVar("T")
 
-MAKER = "the makers of the world"
-"""The user whose orders stand for the quotes of the world."""
-
 _DEEP_POCKETS = 10**15 * MONEY_SCALE
 _UNDECIDED = ("initialized", "active", "inactive", "closed")
+_NEW_LISTINGS = 5 * MINUTE
+"""How often the world is asked for markets that have been created since."""
 
 
 class Floor:
@@ -36,6 +51,9 @@ class Floor:
     A market is listed in the engine when an order or a subscription first touches it: its book
     is filled with the world's, as orders of `MAKER`, and from then on the engine alone decides
     about it. What it does is recorded in the world, so that every read of the world shows it.
+
+    In a world with `Traders`, the simulated makers and takers go on in that market as time passes;
+    without, its book stands still but for the orders of users.
 
     Parameters
     ----------
@@ -68,7 +86,17 @@ class Floor:
         self._listeners: list[Callable[[Sequence[Event]], None]] = []
         self._news: deque[list[Event]] = deque()
         self._telling = False
+        self._agenda: list[tuple[int, int, Callable[[], None]]] = []
+        self._agenda_set = 0
+        self._players: dict[str, Player] = {}
         self._engine.create_user(MAKER, cash=_DEEP_POCKETS)
+        if self._engine.options.money == "by_shard":
+            for shard in {series.shard for series in world.series.values()} - {0}:
+                self._engine.deposit(MAKER, _DEEP_POCKETS, shard=shard)
+        if world.traders is not None:
+            for name in SENDERS_OF.keys() - {MAKER}:
+                self._engine.create_user(name, cash=_DEEP_POCKETS)
+            self._at(world.now + _NEW_LISTINGS, self._grow)
         for user, amount in cash.items():
             self._engine.create_user(user, cash=amount, precision=precision)
         self._engine.drain()
@@ -101,6 +129,10 @@ class Floor:
                 return action(self._engine)
             finally:
                 self._publish()
+
+    def held(self) -> AbstractContextManager[object]:
+        """A context in which nothing happens that others do, and no time passes."""
+        return self._lock
 
     def listen(self, callback: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
         """Call back with the events of every call, in order, in the thread of the call.
@@ -141,17 +173,30 @@ class Floor:
 
     def _record(self, events: Sequence[Event]) -> None:
         """Show the world what happened."""
-        trades: dict[str, list[Trade]] = {}
+        deals: dict[str, list[Deal]] = {}
+        moments: dict[str, int] = {}
+        trade: Trade | None = None
         for event in events:
             if isinstance(event, Trade):
-                trades.setdefault(event.ticker, []).append(event)
+                trade = event
             elif isinstance(event, BookDelta):
-                trades.setdefault(event.ticker, [])
+                moments[event.ticker] = event.time
+            elif isinstance(event, Fill):
+                # A trade is followed by its two fills.
+                if event.is_taker and trade is not None:
+                    order = event.order
+                    sender = SENDERS_OF.get(order.wallet.member.user, "user")
+                    deal = Deal(trade, order.order_id, order.initial, sender)
+                    deals.setdefault(trade.ticker, []).append(deal)
             elif isinstance(event, Lifecycle):
                 self._follow(self._engine.market(event.ticker))
-        for ticker, found in trades.items():
-            market = self._engine.market(ticker)
-            self._world.record(ticker, found, market.open_interest, _touch(market), self._engine.now)
+        for ticker, moment in moments.items():
+            market, found = self._engine.market(ticker), deals.get(ticker, [])
+            self._world.record(ticker, found, market.open_interest, _touch(market), moment)
+            player = self._players.get(ticker)
+            if player is not None and any(deal.sender == "user" for deal in found):
+                player.notice()
+                self._schedule(ticker, player)
 
     def _follow(self, market: Market) -> None:
         """Bring the dates and the result of the world's market in line with the engine's."""
@@ -161,7 +206,10 @@ class Floor:
         if market.value is not None:
             known.ruling = market.value
             known.determined = market.determined_time
-            known.settled = market.settled_time or market.determined_time + market.spec.settlement_timer
+            known.held = market.status if market.status in ("disputed", "amended") else ""
+            # A dispute stops the timer.
+            timer = 1 << 62 if known.held == "disputed" else market.spec.settlement_timer
+            known.settled = market.settled_time or market.determined_time + timer
         self._world.move(self._world.now)
 
     # --- markets -------------------------------------------------------------------------------
@@ -177,18 +225,29 @@ class Floor:
         if status not in _UNDECIDED:
             raise refuse("MARKET_INACTIVE", status=self._engine.options.inactive_status)
         self._publish()
-        bids, asks = self._world.book(ticker)
-        self._world.branch(ticker)
-        engine = self._engine
+        self._open(known, status)
+        # What was there before is history, not news.
+        self._engine.drain()
+
+    def _open(self, known: WorldMarket, status: str) -> None:
+        """Create a market in the engine, with the book that the world shows."""
+        world, engine, ticker = self._world, self._engine, known.ticker
+        bids, asks = world.book(ticker)
+        world.branch(ticker)
         engine.create_market(_terms(known))
-        for price, count in bids:
-            engine.submit(MAKER, ticker, "bid", price, count)
-        for price, count in asks:
-            engine.submit(MAKER, ticker, "ask", price, count)
+        if world.traders is None:
+            for price, count in bids:
+                engine.submit(MAKER, ticker, "bid", price, count)
+            for price, count in asks:
+                engine.submit(MAKER, ticker, "ask", price, count)
+        else:
+            player = Player(engine, known, world.script(ticker), world.traders, world.seed)
+            player.open(bids, asks)
+            self._players[ticker] = player
+            self._schedule(ticker, player)
         if status == "inactive":
             engine.deactivate(ticker)
-        # What was there before is history, not news.
-        engine.drain()
+        self._at(known.determined, partial(self._fall_due, ticker))
 
     def listed(self, ticker: str) -> bool:
         """Whether the engine has taken a market over."""
@@ -223,23 +282,66 @@ class Floor:
     # --- time and outcomes ---------------------------------------------------------------------
 
     def advance(self, to: int) -> None:
-        """Let time pass until `to` [µs]: markets open, close, are determined and pay out."""
+        """Let time pass until `to` [µs]: markets open, trade, close, are determined and pay out."""
         with self._lock:
-            while True:
-                due = min(
-                    (
-                        (known.determined, known.ticker)
-                        for known in map(self._world.markets.__getitem__, self._engine.markets)
-                        if known.ruling is None and known.determined <= to
-                    ),
-                    default=None,
-                )
-                if due is None:
-                    break
-                moment, ticker = due
-                self._go(max(moment, self._engine.now))
-                self._decide(ticker, self._world.markets[ticker].value)
+            while self._agenda and self._agenda[0][0] <= to:
+                self._do_next()
             self._go(to)
+
+    def catch_up(self, to: int, patience: float) -> bool:
+        """`advance`, but stop after a while [s of real time]; answers whether it was enough.
+
+        A time that has passed already is no mistake: others may move the floor as well.
+        """
+        started = time.monotonic()
+        with self._lock:
+            while self._agenda and self._agenda[0][0] <= to:
+                self._do_next()
+                if time.monotonic() - started > patience:
+                    return False
+            self._go(max(to, self._engine.now))
+        return True
+
+    def _do_next(self) -> None:
+        moment, _, action = heappop(self._agenda)
+        self._go(max(moment, self._engine.now))
+        action()
+        self._publish()
+
+    def _at(self, moment: int, action: Callable[[], None]) -> None:
+        """Do something once the time has come."""
+        self._agenda_set += 1
+        heappush(self._agenda, (moment, self._agenda_set, action))
+
+    def _schedule(self, ticker: str, player: Player) -> None:
+        if player.due < NEVER:
+            self._at(player.due, partial(self._play, ticker, player))
+
+    def _play(self, ticker: str, player: Player) -> None:
+        """Let the traders of a market act, and come back for what they do next."""
+        if player.due > self._engine.now:  # they have been called earlier
+            return
+        player.act()
+        self._schedule(ticker, player)
+
+    def _fall_due(self, ticker: str) -> None:
+        known = self._world.markets[ticker]
+        if known.ruling is None and known.determined <= self._engine.now:
+            self._decide(ticker, known.value)
+
+    def _grow(self) -> None:
+        """List the markets that were created since, and tell of them."""
+        for ticker in self._world.grow():
+            self._publish()
+            known = self._world.markets[ticker]
+            self._open(known, known.status(self._world.now))
+        self._publish()
+        self._at(self._engine.now + _NEW_LISTINGS, self._grow)
+
+    def populate(self) -> None:
+        """List every market that can be: where traders go on, they go on everywhere."""
+        for ticker in list(self._world.markets):
+            self.attend(ticker)
 
     def _go(self, to: int) -> None:
         self._engine.advance(to)
