@@ -34,13 +34,20 @@ _MILLISECONDS = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class RegisteredKey:
-    """A public key and whose it is."""
+    """A public key, whose it is and what it may do; with a subaccount it is locked to that one."""
 
     key_id: str
     user: int
     name: str
     public_key: PublicKey
     scopes: tuple[str, ...] = ("read", "write")
+    subaccount: int | None = None
+
+    @property
+    def path_values(self) -> dict[str, str]:
+        """Who calls, beside the names in the path."""
+        lock = {} if self.subaccount is None else {"lock": str(self.subaccount)}
+        return {"user": str(self.user)} | lock
 
 
 class KeyRing:
@@ -66,7 +73,12 @@ class KeyRing:
         return [key for key in self._keys.values() if key.user == user]
 
     def check(
-        self, method: str, path: str, headers: Mapping[str, str], now_ms: int
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        now_ms: int,
+        skew_ms: int = SKEW_MS,
     ) -> RegisteredKey | None:
         """The key that signed a request, or None where the request is not signed at all.
 
@@ -78,6 +90,8 @@ class KeyRing:
             By lower-case name.
         now_ms : int
             The time here [ms]; always the wall clock, also when the world stands still.
+        skew_ms : int
+            How far the timestamp may be from it [ms].
 
         Raises
         ------
@@ -98,7 +112,7 @@ class KeyRing:
         key = self._keys.get(key_id.lower())
         if key is None:
             raise unauthorized("authentication_error", "NOT_FOUND")
-        if abs(now_ms - int(timestamp)) > SKEW_MS:
+        if abs(now_ms - int(timestamp)) > skew_ms:
             raise unauthorized("header_timestamp_expired")
         if not _signed(key.public_key, signature, f"{timestamp}{method}{path}"):
             raise unauthorized("authentication_error", "INCORRECT_API_KEY_SIGNATURE")

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import MONEY_SCALE
+from kalshi_research.sandbox.auth import SKEW_MS
 from kalshi_research.sandbox.faults.script import Faults
+from kalshi_research.sandbox.faults.standing import install
 from kalshi_research.sandbox.instants import DAY
 from kalshi_research.sandbox.stream.options import StreamOptions
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kalshi_research.sandbox.auth import KeyRing
+    from kalshi_research.sandbox.faults.lag import Lag
     from kalshi_research.sandbox.dialects import Dialect
     from kalshi_research.sandbox.floor import Floor
     from kalshi_research.sandbox.rate_limits import Buckets, Tier
@@ -117,11 +120,17 @@ class Exchange:
         Where orders are taken.
     dialect : Dialect
         How it speaks.
+    grants : dict
+        Usage levels that users were granted, by user.
+    cutoff_days : int
+        How old the cutoff is; it moves on with the days of the world.
     words : dict
         Side and action of orders as they were written, by id: the dialect of 2025 has both.
     stream : StreamOptions
     faults : Faults
         What goes wrong on purpose.
+    lag : Lag or None
+        What reads of the own account show instead, as long as a fault says so.
     """
 
     world: World
@@ -136,15 +145,49 @@ class Exchange:
     lock: threading.Lock = field(default_factory=threading.Lock)
     stream: StreamOptions = field(default_factory=StreamOptions)
     faults: Faults = field(default_factory=Faults)
+    lag: Lag | None = None
 
     transfers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     netting: set[tuple[str, int]] = field(default_factory=set)
     keys_made: int = 0
     words: dict[str, tuple[str, str]] = field(default_factory=dict)
+    moves: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    allocations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    grants: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    cutoff_days: int = 21
+    day: int = -1
+
+    def __post_init__(self) -> None:
+        install(self)
 
     def wall_ms(self) -> int:
-        """The real time [ms], against which signatures are checked."""
-        return time.time_ns() // 1_000_000
+        """The real time [ms], against which signatures are checked, as this exchange sees it."""
+        rule = self.faults.standing("clock") if self.faults.on("standing") else None
+        offset = 0 if rule is None else round(rule.details["offset"] * 1000)
+        return time.time_ns() // 1_000_000 + offset
+
+    def skew_ms(self) -> int:
+        """How far the timestamp of a request may be off [ms]."""
+        rule = self.faults.standing("tolerance") if self.faults.on("standing") else None
+        return SKEW_MS if rule is None else round(rule.details["seconds"] * 1000)
+
+    def as_of(self) -> int:
+        """The instant up to which reads of the own account are complete, as it is said [µs]."""
+        return self.world.now if self.lag is None else self.lag.as_of(self.world.now)
+
+    def tier_of(self, user: int) -> Tier:
+        """The tier of a user: everybody's, or a better one that was granted."""
+        if self.tier.name == "basic" and self.grants.get(user):
+            return self.dialect.tier("advanced")
+        return self.tier
+
+    def age(self) -> None:
+        """Hand over to the historical tier what got old, once a day of the world."""
+        day = self.world.now // DAY
+        if self.day != day:
+            if self.day >= 0:
+                self.cutoff = self.dialect.cutoff(self.world.now, self.cutoff_days)
+            self.day = day
 
     def live(self, market: MarketSpec) -> bool:
         """Whether the live tier serves a market."""

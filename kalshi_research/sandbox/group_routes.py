@@ -9,7 +9,9 @@ from kalshi_research.sandbox.bodies import Body
 from kalshi_research.sandbox.instants import SECOND
 from kalshi_research.sandbox.order_routes import act, subaccount_of, user_of
 from kalshi_research.sandbox.portfolio_views import count
-from kalshi_research.sandbox.refusals import bad_combination
+from kalshi_research.sandbox.refusals import bad_combination, not_found
+from kalshi_research.sandbox.scopes import lock_of
+from kalshi_research.sandbox.shard_routes import SHARDS
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox.exchange import Exchange
@@ -53,6 +55,7 @@ def groups(exchange: Exchange, query: Query, path: dict[str, str]) -> Json:
 def group(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
     """GET /portfolio/order_groups/{order_group_id}."""
     user = user_of(exchange, path)
+    _check_lock(exchange, path)
     found = act(exchange, lambda engine: engine.group(user, path["order_group_id"]))
     return {
         "contracts_limit_fp": count(found.limit),
@@ -60,6 +63,14 @@ def group(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
         "is_auto_cancel_enabled": True,
         "orders": [row.order_id for row in found.resting.values()],
     }
+
+
+def _check_lock(exchange: Exchange, path: dict[str, str]) -> None:
+    """404 where the caller's key is locked to another subaccount than the group's."""
+    user, lock = user_of(exchange, path), lock_of(path)
+    found = act(exchange, lambda engine: engine.group(user, path["order_group_id"]))
+    if lock not in (None, found.wallet.number):
+        raise not_found("order group not found")
 
 
 def create_group(exchange: Exchange, _: Query, path: dict[str, str], fields: Json) -> Json:
@@ -76,6 +87,7 @@ def create_group(exchange: Exchange, _: Query, path: dict[str, str], fields: Jso
 def reset_group(exchange: Exchange, _: Query, path: dict[str, str], __: Json) -> Json:
     """PUT /portfolio/order_groups/{order_group_id}/reset."""
     user = user_of(exchange, path)
+    _check_lock(exchange, path)
     act(exchange, lambda engine: engine.reset_group(user, path["order_group_id"]))
     return {}
 
@@ -83,6 +95,7 @@ def reset_group(exchange: Exchange, _: Query, path: dict[str, str], __: Json) ->
 def trigger_group(exchange: Exchange, _: Query, path: dict[str, str], __: Json) -> Json:
     """PUT /portfolio/order_groups/{order_group_id}/trigger."""
     user = user_of(exchange, path)
+    _check_lock(exchange, path)
     act(exchange, lambda engine: engine.trigger_group(user, path["order_group_id"]))
     return {}
 
@@ -90,6 +103,7 @@ def trigger_group(exchange: Exchange, _: Query, path: dict[str, str], __: Json) 
 def limit_group(exchange: Exchange, _: Query, path: dict[str, str], fields: Json) -> Json:
     """PUT /portfolio/order_groups/{order_group_id}/limit."""
     user, limit = user_of(exchange, path), _limit(Body("UpdateOrderGroupLimitRequest", fields))
+    _check_lock(exchange, path)
     act(exchange, lambda engine: engine.set_group_limit(user, path["order_group_id"], limit))
     return {}
 
@@ -97,6 +111,7 @@ def limit_group(exchange: Exchange, _: Query, path: dict[str, str], fields: Json
 def delete_group(exchange: Exchange, _: Query, path: dict[str, str], __: Json) -> Json:
     """DELETE /portfolio/order_groups/{order_group_id}."""
     user = user_of(exchange, path)
+    _check_lock(exchange, path)
     act(exchange, lambda engine: engine.delete_group(user, path["order_group_id"]))
     return {}
 
@@ -104,23 +119,30 @@ def delete_group(exchange: Exchange, _: Query, path: dict[str, str], __: Json) -
 def create_subaccount(exchange: Exchange, _: Query, path: dict[str, str], __: Json) -> Json:
     """POST /portfolio/subaccounts."""
     user = user_of(exchange, path)
+    if exchange.tier_of(int(path["user"])).name == "basic":
+        raise bad_combination("subaccounts are for the advanced tier and above")
     return {"subaccount_number": act(exchange, lambda engine: engine.create_subaccount(user))}
 
 
 def subaccount_balances(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
     """GET /portfolio/subaccounts/balances."""
-    user = user_of(exchange, path)
-    numbers = act(exchange, lambda engine: list(engine.members[user].wallets))
-    money = act(exchange, lambda engine: [engine.balance(user, number) for number in numbers])
+    user, lock = user_of(exchange, path), lock_of(path)
+    found = act(
+        exchange,
+        lambda engine: [
+            (row.number, row.shard, engine.balance(user, row.number, row.shard))
+            for row in engine.members[user].everything(lock)
+        ],
+    )
     return {
         "subaccount_balances": [
             {
                 "balance": fixed_text(cash // (MONEY_SCALE // PRICE_SCALE), PRICE_SCALE),
-                "exchange_index": 0,
+                "exchange_index": shard,
                 "subaccount_number": number,
                 "updated_ts": exchange.floor.now() // SECOND,
             }
-            for number, cash in zip(numbers, money, strict=True)
+            for number, shard, cash in found
         ]
     }
 
@@ -133,16 +155,19 @@ def transfer(exchange: Exchange, _: Query, path: dict[str, str], fields: Json) -
         body.integer("from_subaccount", required=True),
         body.integer("to_subaccount", required=True),
     )
-    cents = body.integer("amount_cents", required=True) or 0
+    cents, shard = body.integer("amount_cents", required=True) or 0, body.integer("exchange_index") or 0
+    if not 0 <= shard < SHARDS:
+        raise bad_combination("there is no such exchange_index")
+    money = cents * (MONEY_SCALE // 100)
     act(
         exchange,
-        lambda engine: engine.transfer(user, giver or 0, taker or 0, cents * (MONEY_SCALE // 100), name),
+        lambda engine: engine.transfer(user, giver or 0, taker or 0, money, name, shard=shard),
     )
     exchange.transfers.setdefault(user, []).append(
         {
             "amount_cents": cents,
             "created_ts": exchange.floor.now() // SECOND,
-            "exchange_index": 0,
+            "exchange_index": shard,
             "from_subaccount": giver or 0,
             "to_subaccount": taker or 0,
             "transfer_id": name,
@@ -162,7 +187,7 @@ def transfers(exchange: Exchange, query: Query, path: dict[str, str]) -> Json:
 
 def netting(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
     """GET /portfolio/subaccounts/netting."""
-    user = user_of(exchange, path)
+    user, lock = user_of(exchange, path), lock_of(path)
     numbers = act(exchange, lambda engine: list(engine.members[user].wallets))
     return {
         "netting_configs": [
@@ -172,6 +197,7 @@ def netting(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
                 "subaccount_number": number,
             }
             for number in numbers
+            if lock in (None, number)
         ]
     }
 

@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from kalshi_research.sandbox.auth import PublicKey, RegisteredKey
 from kalshi_research.sandbox.bodies import Body
-from kalshi_research.sandbox.refusals import bad_combination, not_found
+from kalshi_research.sandbox.order_routes import act, user_of
+from kalshi_research.sandbox.refusals import bad_combination, not_found, refused
+from kalshi_research.sandbox.scopes import SCOPES, lock_of
 from kalshi_research.sandbox.seeding import derived_uuid
 
 if TYPE_CHECKING:
@@ -27,18 +29,18 @@ __all__ = ["api_keys", "create_key", "delete_key", "generate_key"]
 
 Json = dict[str, Any]
 
-_SCOPES = (
-    "read", "write", "read::block_trade_accept", "read::portfolio_balance", "write::trade",
-    "write::transfer", "write::fcm_risk", "write::block_trade_accept",
-)  # fmt: skip
+_MAY_REGISTER = ("premier", "paragon", "prime", "prestige")
 
 
 def api_keys(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
     """GET /api_keys."""
+    lock = lock_of(path)
     return {
         "api_keys": [
             {"api_key_id": key.key_id, "name": key.name, "scopes": list(key.scopes)}
+            | ({} if key.subaccount is None else {"subaccount": key.subaccount})
             for key in exchange.keys.of_user(int(path["user"]))
+            if lock in (None, key.subaccount)
         ]
     }
 
@@ -47,7 +49,7 @@ def _scopes(body: Body) -> tuple[str, ...]:
     asked = body.fields.get("scopes")
     if asked is None:
         return ("read", "write")
-    if not isinstance(asked, list) or not asked or not all(scope in _SCOPES for scope in asked):
+    if not isinstance(asked, list) or not asked or not all(scope in SCOPES for scope in asked):
         raise bad_combination("scopes are a list of known scopes")
     if "write" in asked and "read" not in asked:
         raise bad_combination("the scope write requires read")
@@ -55,16 +57,27 @@ def _scopes(body: Body) -> tuple[str, ...]:
 
 
 def _register(exchange: Exchange, path: dict[str, str], body: Body, public: PublicKey) -> str:
+    user, name, scopes = int(path["user"]), body.text("name", required=True), _scopes(body)
+    subaccount = body.integer("subaccount")
+    if subaccount is not None:
+        act(exchange, lambda engine: engine.wallet(user_of(exchange, path), subaccount))
     exchange.keys_made += 1
     key_id = derived_uuid(exchange.world.seed, "made key", exchange.keys_made)
-    name = body.text("name", required=True)
-    exchange.keys.add(RegisteredKey(key_id, int(path["user"]), name, public, _scopes(body)))
+    exchange.keys.add(RegisteredKey(key_id, user, name, public, scopes, subaccount))
     return key_id
+
+
+def _brokers_only(body: Body) -> None:
+    if body.text("fcm_subtrader_id"):
+        raise refused(403, "forbidden", details="fcm_subtrader_id is for FCM members")
 
 
 def create_key(exchange: Exchange, _: Query, path: dict[str, str], fields: Json) -> Json:
     """POST /api_keys."""
     body = Body("CreateApiKeyRequest", fields)
+    _brokers_only(body)
+    if exchange.tier_of(int(path["user"])).name not in _MAY_REGISTER:
+        raise refused(403, "forbidden", details="own keys are for the premier tier and above")
     body.text("name", required=True)
     try:
         public = load_pem_public_key(body.text("public_key", required=True).encode())
@@ -78,6 +91,7 @@ def create_key(exchange: Exchange, _: Query, path: dict[str, str], fields: Json)
 def generate_key(exchange: Exchange, _: Query, path: dict[str, str], fields: Json) -> Json:
     """POST /api_keys/generate: the private key is in this answer and nowhere else."""
     body = Body("GenerateApiKeyRequest", fields)
+    _brokers_only(body)
     body.text("name", required=True)
     kind = body.text("key_type") or "rsa"
     if kind == "ed25519":

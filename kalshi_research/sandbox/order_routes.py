@@ -11,6 +11,7 @@ from kalshi_research.sandbox.instants import SECOND
 from kalshi_research.sandbox.portfolio_views import count, order_view
 from kalshi_research.sandbox.queries import Query, cut_page
 from kalshi_research.sandbox.refusals import Refusal, bad_combination, not_found, refused
+from kalshi_research.sandbox.scopes import lock_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "amend_order", "cancel_all", "cancel_order", "cancel_orders", "create_order", "create_orders",
-    "decrease_order", "historical_orders", "order", "orders", "queue_position", "queue_positions",
-    "resting_value",
+    "decrease_order", "historical_orders", "order", "orders", "own_order", "own_orders",
+    "queue_position", "queue_positions", "resting_value",
 ]  # fmt: skip
 
 Json = dict[str, Any]
@@ -241,9 +242,26 @@ def decrease_order(exchange: Exchange, query: Query, path: dict[str, str], field
     return dict(sorted(view.items()))
 
 
-def _own(exchange: Exchange, path: dict[str, str]) -> list[Order]:
-    user = user_of(exchange, path)
+def _own(exchange: Exchange, user: str) -> list[Order]:
     return exchange.floor.call(lambda engine: list(engine.members[user].orders))
+
+
+def own_orders(exchange: Exchange, user: str, place: str = "GET /portfolio/orders") -> list[Order]:
+    """The orders of a user as reads show them, oldest first."""
+    found = _own(exchange, user)
+    return found if exchange.lag is None else exchange.lag.orders(place, user, found)
+
+
+def own_order(exchange: Exchange, user: str, order_id: str) -> Order:
+    """One order of a user as reads show it; 404 where there is none."""
+    found = act(exchange, lambda engine: engine.order(user, order_id))
+    if exchange.lag is None:
+        return found
+    shown = exchange.lag.orders(f"GET /portfolio/orders/{order_id}", user, [found])
+    for row in shown:
+        if row.order_id == order_id:
+            return row
+    raise not_found()
 
 
 def _page(exchange: Exchange, query: Query, path: dict[str, str], *, old: bool) -> Json:
@@ -254,9 +272,10 @@ def _page(exchange: Exchange, query: Query, path: dict[str, str], *, old: bool) 
     status = query.choice("status", ("resting", "canceled", "executed"))
     low, high, subaccount = query.integer("min_ts"), query.integer("max_ts"), subaccount_of(query)
     edge = exchange.cutoff.orders
+    place = "GET /historical/orders" if old else "GET /portfolio/orders"
     found = [
-        (place, row)
-        for place, row in enumerate(_own(exchange, path))
+        (number, row)
+        for number, row in enumerate(own_orders(exchange, user_of(exchange, path), place))
         if (not tickers or row.market.ticker in tickers)
         and (not events or row.market.event_ticker in events)
         and (not status or row.status == status)
@@ -282,13 +301,22 @@ def historical_orders(exchange: Exchange, query: Query, path: dict[str, str]) ->
 
 def order(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
     """GET /portfolio/orders/{order_id}."""
-    user = user_of(exchange, path)
-    return {"order": order_view(act(exchange, lambda engine: engine.order(user, path["order_id"])))}
+    return {"order": order_view(_visible(exchange, path))}
+
+
+def _visible(exchange: Exchange, path: dict[str, str]) -> Order:
+    """An order of the caller; 404 also where the key is locked to another subaccount."""
+    user, lock = user_of(exchange, path), lock_of(path)
+    found = act(exchange, lambda engine: engine.order(user, path["order_id"]))
+    if lock not in (None, found.wallet.number):
+        raise not_found()
+    return found
 
 
 def queue_position(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
     """GET /portfolio/orders/{order_id}/queue_position."""
     user = user_of(exchange, path)
+    _visible(exchange, path)
     ahead = act(exchange, lambda engine: engine.queue_position(user, path["order_id"]))
     return {"queue_position_fp": count(ahead)}
 
@@ -299,7 +327,7 @@ def queue_positions(exchange: Exchange, query: Query, path: dict[str, str]) -> J
     event, subaccount = query.text("event_ticker"), subaccount_of(query) or 0
     rows = [
         row
-        for row in _own(exchange, path)
+        for row in _own(exchange, user)
         if row.status == "resting"
         and row.wallet.number == subaccount
         and (not tickers or row.market.ticker in tickers)
@@ -322,8 +350,9 @@ def queue_positions(exchange: Exchange, query: Query, path: dict[str, str]) -> J
 def resting_value(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
     """GET /portfolio/summary/total_resting_order_value."""
     shards: dict[int, int] = {}
-    for row in _own(exchange, path):
-        if row.status == "resting":
+    lock = lock_of(path)
+    for row in _own(exchange, user_of(exchange, path)):
+        if row.status == "resting" and lock in (None, row.wallet.number):
             price = row.price if row.is_bid else PRICE_SCALE - row.price
             shards[row.market.shard] = shards.get(row.market.shard, 0) + price * row.remaining
     return {

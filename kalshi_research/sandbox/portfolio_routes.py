@@ -15,9 +15,10 @@ from kalshi_research.sandbox.portfolio_views import (
 )
 from kalshi_research.sandbox.queries import Query, cut_page
 from kalshi_research.sandbox.refusals import bad_combination
+from kalshi_research.sandbox.scopes import lock_of
 
 if TYPE_CHECKING:
-    from kalshi_research.sandbox.engine import Holding
+    from kalshi_research.sandbox.engine import Engine, Holding
     from kalshi_research.sandbox.exchange import Exchange
 
 __all__ = [
@@ -32,23 +33,38 @@ _CENT = MONEY_SCALE // 100
 def balance(exchange: Exchange, query: Query, path: dict[str, str]) -> Json:
     """GET /portfolio/balance."""
     user, subaccount = user_of(exchange, path), subaccount_of(query) or 0
-    query.integer("exchange_index", low=0, high=3)
-    cash = act(exchange, lambda engine: engine.balance(user, subaccount))
-    text = fixed_text(cash // (MONEY_SCALE // PRICE_SCALE), PRICE_SCALE)
-    return {
+    shard = query.integer("exchange_index", low=-1, high=3)
+    shard = None if shard == -1 else shard
+    cash = act(exchange, lambda engine: engine.balance(user, subaccount, shard))
+    view: Json = {
         "balance": cash // _CENT,
-        "balance_breakdown": [{"balance": text, "exchange_index": 0}],
-        "balance_dollars": text,
-        "portfolio_value": _worth(exchange, user, subaccount) // _CENT,
+        "balance_dollars": _dollars(cash),
+        "portfolio_value": _worth(exchange, user, subaccount, shard) // _CENT,
         "updated_ts": exchange.floor.now() // SECOND,
     }
+    if lock_of(path) is None:
+        parts = act(exchange, lambda engine: _by_shard(engine, user, subaccount))
+        view["balance_breakdown"] = [
+            {"balance": _dollars(money), "exchange_index": place} for place, money in parts
+        ]
+    return dict(sorted(view.items()))
 
 
-def _worth(exchange: Exchange, user: str, subaccount: int) -> int:
+def _dollars(money: int) -> str:
+    return fixed_text(money // (MONEY_SCALE // PRICE_SCALE), PRICE_SCALE)
+
+
+def _by_shard(engine: Engine, user: str, subaccount: int) -> list[tuple[int, int]]:
+    """Shard and balance, where there ever was any."""
+    wallets = engine.wallet(user, subaccount).member.everything(subaccount)
+    return [(row.shard, engine.balance(user, subaccount, row.shard)) for row in wallets]
+
+
+def _worth(exchange: Exchange, user: str, subaccount: int, shard: int | None) -> int:
     """The positions at the middle of the touch, at the last price where a side is empty."""
     total = 0
     for holding in _holdings(exchange, user, subaccount):
-        if holding.position:
+        if holding.position and shard in (None, holding.market.shard):
             state = exchange.world.state(holding.market.ticker)
             both = state.bid_size and state.ask_size
             doubled = state.bid + state.ask if both else 2 * state.last_price
@@ -61,7 +77,7 @@ def _worth(exchange: Exchange, user: str, subaccount: int) -> int:
 def _holdings(exchange: Exchange, user: str, subaccount: int) -> list[Holding]:
     return act(
         exchange,
-        lambda engine: [row for row in engine.wallet(user, subaccount).holdings.values() if row.volume],
+        lambda engine: [row for row in engine.holdings(user, subaccount) if row.volume],
     )
 
 
@@ -106,13 +122,18 @@ def historical_positions(exchange: Exchange, query: Query, path: dict[str, str])
     return _positions(exchange, query, path, old=True)
 
 
+def _own_fills(exchange: Exchange, user: str) -> list[Fill]:
+    found = act(exchange, lambda engine: list(engine.members[user].fills))
+    return found if exchange.lag is None else exchange.lag.fills("GET /portfolio/fills", user, found)
+
+
 def _fills(exchange: Exchange, query: Query, path: dict[str, str], *, old: bool) -> Json:
     limit, user = query.limit(100, 1, 1000), user_of(exchange, path)
     tickers, order_id, subaccount = query.names("ticker"), query.text("order_id"), subaccount_of(query)
     low, high, edge = query.integer("min_ts"), query.integer("max_ts"), exchange.cutoff.trades
     found = [
         (place, row)
-        for place, row in enumerate(act(exchange, lambda engine: list(engine.members[user].fills)))
+        for place, row in enumerate(_own_fills(exchange, user))
         if (not tickers or row.order.market.ticker in tickers)
         and (not order_id or row.order.order_id == order_id)
         and (subaccount is None or row.order.wallet.number == subaccount)

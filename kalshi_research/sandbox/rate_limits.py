@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kalshi_research.errors import ConfigError, printable
 from kalshi_research.sandbox.refusals import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["ANONYMOUS", "COSTS", "DEFAULT_COST", "TIERS", "Buckets", "Tier", "tier_named"]
+__all__ = ["ANONYMOUS", "COSTS", "DEFAULT_COST", "TIERS", "Buckets", "Tier", "lanes", "tier_named"]
 
 DEFAULT_COST = 10
 COSTS: dict[tuple[str, str], int] = {
@@ -81,19 +81,41 @@ def tier_named(name: str) -> Tier:
     return TIERS[name]
 
 
+_UNSCOPED = (0,)
+_SHARDS = (0, 1, 2, 3)
+_ROUTED = ("CreateOrderV2", "CancelOrderV2", "AmendOrderV2", "DecreaseOrderV2")
+
+
+def lanes(
+    operation: str, items: Sequence[tuple[str, str]], fields: Mapping[str, Any]
+) -> tuple[int, ...]:
+    """The shards whose write buckets a request is charged to; 0 is the bucket of everything else.
+
+    A single order that names its shard is charged there, one that leaves it to the exchange to
+    find the shard on every shard.
+
+    Examples
+    --------
+    >>> lanes("CreateOrderV2", [], {"exchange_index": 2}), lanes("CreateOrderV2", [], {})
+    ((2,), (0, 1, 2, 3))
+    """
+    if operation not in _ROUTED:
+        return _UNSCOPED
+    named = fields.get("exchange_index", dict(items).get("exchange_index"))
+    if named in (None, -1, "-1", ""):
+        return _SHARDS
+    return next(((shard,) for shard in _SHARDS if named in (shard, str(shard))), _UNSCOPED)
+
+
 class _Bucket:
     __slots__ = ("capacity", "refill", "tokens", "when")
 
     def __init__(self, refill: float, capacity: float, now: float) -> None:
         self.refill, self.capacity, self.tokens, self.when = refill, capacity, capacity, now
 
-    def take(self, cost: float, now: float) -> bool:
+    def fill_up(self, now: float) -> None:
         self.tokens = min(self.capacity, self.tokens + (now - self.when) * self.refill)
         self.when = now
-        if self.tokens < cost:
-            return False
-        self.tokens -= cost
-        return True
 
 
 class Buckets:
@@ -103,10 +125,21 @@ class Buckets:
         self.tier = tier
         self._strangers = strangers
         self._clock = clock
-        self._buckets: dict[tuple[int | None, str], _Bucket] = {}
+        self._buckets: dict[tuple[int | None, str, int], _Bucket] = {}
+        self._promoted: dict[int, Tier] = {}
 
-    def charge(self, user: int | None, kind: str, cost: float) -> None:
+    def promote(self, user: int, tier: Tier) -> None:
+        """Give a user the budget of another tier, from now on."""
+        self._promoted[user] = tier
+        for name in [name for name in self._buckets if name[0] == user]:
+            del self._buckets[name]
+
+    def charge(
+        self, user: int | None, kind: str, cost: float, shards: tuple[int, ...] = _UNSCOPED
+    ) -> None:
         """Take tokens from a bucket: ``read``, ``write`` or ``balance``; `user` None is a stranger.
+
+        Each of `shards` has a write bucket of its own; all are charged, or none.
 
         Raises
         ------
@@ -114,14 +147,20 @@ class Buckets:
             429, when there are not enough.
         """
         now = self._clock()
-        bucket = self._buckets.get((user, kind))
-        if bucket is None:
-            bucket = self._buckets[user, kind] = self._new(user, kind, now)
-        if not bucket.take(cost, now):
+        charged = []
+        for shard in shards:
+            bucket = self._buckets.get((user, kind, shard))
+            if bucket is None:
+                bucket = self._buckets[user, kind, shard] = self._new(user, kind, now)
+            bucket.fill_up(now)
+            charged.append(bucket)
+        if any(bucket.tokens < cost for bucket in charged):
             raise refused(429, "too_many_requests")
+        for bucket in charged:
+            bucket.tokens -= cost
 
     def _new(self, user: int | None, kind: str, now: float) -> _Bucket:
-        tier = self._strangers if user is None else self.tier
+        tier = self._strangers if user is None else self._promoted.get(user, self.tier)
         if kind == "balance":
             return _Bucket(tier.balance, tier.balance, now)
         if kind == "write":

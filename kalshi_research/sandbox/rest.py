@@ -15,23 +15,30 @@ from starlette.routing import BaseRoute, Route, Router
 from kalshi_research.sandbox import (
     account_routes,
     candle_routes,
+    collection_routes,
     event_routes,
+    forecast_routes,
     group_routes,
     key_routes,
     market_routes,
     order_routes,
     portfolio_routes,
+    shard_routes,
 )
 from kalshi_research.sandbox.auth import not_signed
 from kalshi_research.sandbox.bodies import read_body
 from kalshi_research.sandbox.dialect_2025 import routes as routes_2025
 from kalshi_research.sandbox.exchange import Exchange, RequestRecord, redacted
 from kalshi_research.sandbox.queries import Query
+from kalshi_research.sandbox.rate_limits import lanes
 from kalshi_research.sandbox.refusals import Refusal, gone, not_found, refused
+from kalshi_research.sandbox.scopes import keep_to_subaccount, permit
 from kalshi_research.sandbox.stream.endpoint import stream_route
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+    from kalshi_research.sandbox.auth import RegisteredKey
 
 __all__ = ["PREFIX", "build_app"]
 
@@ -62,6 +69,12 @@ _ROUTES: tuple[Read, ...] = (
         "GetMarketCandlesticksByEvent",
         False,
     ),
+    (
+        "/series/{series_ticker}/events/{ticker}/forecast_percentile_history",
+        forecast_routes.forecast_percentiles,
+        "GetEventForecastPercentilesHistory",
+        True,
+    ),
     ("/events", event_routes.events, "GetEvents", False),
     ("/events/multivariate", event_routes.multivariate_events, "GetMultivariateEvents", False),
     ("/events/fee_changes", event_routes.event_fee_changes, "GetEventFeeChanges", False),
@@ -87,8 +100,34 @@ _ROUTES: tuple[Read, ...] = (
     ("/historical/orders", order_routes.historical_orders, "GetHistoricalOrders", True),
     ("/historical/positions", portfolio_routes.historical_positions, "GetHistoricalPositions", True),
     ("/search/tags_by_categories", event_routes.tags_by_categories, "GetTagsForSeriesCategories", False),
+    ("/search/filters_by_sport", collection_routes.filters_by_sport, "GetFiltersForSports", False),
+    ("/structured_targets", collection_routes.targets, "GetStructuredTargets", False),
+    (
+        "/structured_targets/{structured_target_id}",
+        collection_routes.target,
+        "GetStructuredTarget",
+        False,
+    ),
+    (
+        "/multivariate_event_collections",
+        collection_routes.collections,
+        "GetMultivariateEventCollections",
+        False,
+    ),
+    (
+        "/multivariate_event_collections/{collection_ticker}",
+        collection_routes.collection,
+        "GetMultivariateEventCollection",
+        False,
+    ),
     ("/account/endpoint_costs", account_routes.endpoint_costs, "GetAccountEndpointCosts", False),
     ("/account/limits", account_routes.account_limits, "GetAccountApiLimits", True),
+    (
+        "/account/api_usage_level/volume_progress",
+        account_routes.volume_progress,
+        "GetAccountApiUsageLevelVolumeProgress",
+        True,
+    ),
     ("/api_keys", key_routes.api_keys, "GetApiKeys", True),
     ("/portfolio/balance", portfolio_routes.balance, "GetBalance", True),
     ("/portfolio/positions", portfolio_routes.positions, "GetPositions", True),
@@ -116,6 +155,24 @@ _ROUTES: tuple[Read, ...] = (
     ("/portfolio/subaccounts/balances", group_routes.subaccount_balances, "GetSubaccountBalances", True),
     ("/portfolio/subaccounts/transfers", group_routes.transfers, "GetSubaccountTransfers", True),
     ("/portfolio/subaccounts/netting", group_routes.netting, "GetSubaccountNetting", True),
+    (
+        "/portfolio/intra_exchange_instance_transfers",
+        shard_routes.moves,
+        "GetIntraExchangeInstanceTransfers",
+        True,
+    ),
+    (
+        "/portfolio/intra_exchange_instance_transfers/{transfer_id}",
+        shard_routes.moved,
+        "GetIntraExchangeInstanceTransfer",
+        True,
+    ),
+    (
+        "/portfolio/target_balance_allocation",
+        shard_routes.allocation,
+        "GetTargetBalanceAllocation",
+        True,
+    ),
 )
 _ORDERS = "/portfolio/events/orders"
 _GROUPS = "/portfolio/order_groups"
@@ -149,6 +206,34 @@ _WRITES: tuple[Write, ...] = (
     ("POST", _SUBACCOUNTS, group_routes.create_subaccount, "CreateSubaccount", 201),
     ("POST", f"{_SUBACCOUNTS}/transfer", group_routes.transfer, "ApplySubaccountTransfer", 200),
     ("PUT", f"{_SUBACCOUNTS}/netting", group_routes.set_netting, "UpdateSubaccountNetting", 200),
+    (
+        "POST",
+        "/portfolio/intra_exchange_instance_transfer",
+        shard_routes.move,
+        "IntraExchangeInstanceTransfer",
+        200,
+    ),
+    (
+        "POST",
+        "/portfolio/target_balance_allocation",
+        shard_routes.set_allocation,
+        "SetTargetBalanceAllocation",
+        200,
+    ),
+    (
+        "POST",
+        "/multivariate_event_collections/{collection_ticker}",
+        collection_routes.create_combo,
+        "CreateMarketInMultivariateEventCollection",
+        200,
+    ),
+    (
+        "POST",
+        "/account/api_usage_level/upgrade",
+        account_routes.upgrade,
+        "UpgradeAccountApiUsageLevel",
+        201,
+    ),
     ("POST", "/api_keys", key_routes.create_key, "CreateApiKey", 201),
     ("POST", "/api_keys/generate", key_routes.generate_key, "GenerateApiKey", 201),
     ("DELETE", "/api_keys/{api_key}", key_routes.delete_key, "DeleteApiKey", 204),
@@ -161,6 +246,11 @@ _LEGACY = (
     ("/portfolio/orders/{order_id}/amend", "POST"),
     ("/portfolio/orders/{order_id}/decrease", "POST"),
 )
+# What is said by the path alone: a body is not even looked at.
+_WITHOUT_BODY = {
+    "CancelAllOrders", "CancelOrderV2", "DeleteApiKey", "DeleteOrderGroup", "ResetOrderGroup",
+    "TriggerOrderGroup", "UpgradeAccountApiUsageLevel",
+}  # fmt: skip
 # What each dialect serves: reads, writes, and what it knows to be gone.
 _TABLES: dict[str, tuple[tuple[Read, ...], tuple[Write, ...], tuple[tuple[str, str], ...]]] = {
     "2026": (_ROUTES, _WRITES, _LEGACY),
@@ -213,16 +303,19 @@ def _endpoint(
     bucket, cost = exchange.dialect.price("GET", path)
 
     async def endpoint(request: Request) -> Response:
-        user = _caller(exchange, request)
-        if private and user is None:
-            raise not_signed()
-        if exchange.buckets is not None:
-            exchange.buckets.charge(user, bucket, cost)
-        items = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        path_values = dict(request.path_params)
+        key = _caller(exchange, request)
         if private:
-            path_values["user"] = str(user)
-        return _answer(200, handler(exchange, exchange.dialect.query(operation, items), path_values))
+            if key is None:
+                raise not_signed()
+            permit(key, operation, write=False)
+        if exchange.buckets is not None:
+            exchange.buckets.charge(None if key is None else key.user, bucket, cost)
+        exchange.age()
+        items, values = _items(request), dict(request.path_params)
+        if private and key is not None:
+            items = keep_to_subaccount(key, items, {})
+            values |= key.path_values
+        return _answer(200, handler(exchange, exchange.dialect.query(operation, items), values))
 
     return endpoint
 
@@ -232,23 +325,29 @@ def _writing(exchange: Exchange, write: Write) -> Callable[[Request], Awaitable[
     bucket, cost = exchange.dialect.price(method, path)
 
     async def endpoint(request: Request) -> Response:
-        user = _caller(exchange, request)
-        if user is None:
+        key = _caller(exchange, request)
+        if key is None:
             raise not_signed()
-        if "write" not in request.scope["kalshi_scopes"]:
-            raise refused(403, "forbidden", details="this key has no scope to write")
-        fields = read_body(await request.body(), request.headers.get("content-type", ""))
+        permit(key, operation, write=True)
+        raw = b"" if operation in _WITHOUT_BODY else await request.body()
+        fields, items = read_body(raw, request.headers.get("content-type", "")), _items(request)
         if exchange.buckets is not None:
-            exchange.buckets.charge(user, bucket, cost * _items(path, fields))
-        items = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        values = dict(request.path_params) | {"user": str(user)}
+            cost_of_all = cost * _how_many(path, fields)
+            exchange.buckets.charge(key.user, bucket, cost_of_all, lanes(operation, items, fields))
+        exchange.age()
+        items = keep_to_subaccount(key, items, fields)
+        values = dict(request.path_params) | key.path_values
         body = handler(exchange, exchange.dialect.query(operation, items), values, fields)
         return Response(status_code=204) if body is None else _answer(status, body)
 
     return endpoint
 
 
-def _items(path: str, fields: dict[str, Any]) -> int:
+def _items(request: Request) -> list[tuple[str, str]]:
+    return parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+
+
+def _how_many(path: str, fields: dict[str, Any]) -> int:
     """How many orders a request is about; each is charged for."""
     rows = fields.get("orders", fields.get("ids")) if path.endswith("/batched") else None
     return max(len(rows), 1) if isinstance(rows, list) else 1
@@ -262,14 +361,14 @@ def _gone(exchange: Exchange) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-def _caller(exchange: Exchange, request: Request) -> int | None:
-    """The user who signed the request; None for a stranger."""
+def _caller(exchange: Exchange, request: Request) -> RegisteredKey | None:
+    """The key that signed the request; None for a stranger."""
     path = request.scope["raw_path"].decode("latin-1").partition("?")[0]
-    key = exchange.keys.check(request.method, path, request.headers, exchange.wall_ms())
-    user = None if key is None else key.user
-    request.scope["kalshi_user"] = user
-    request.scope["kalshi_scopes"] = () if key is None else key.scopes
-    return user
+    # What a fault carries out later was signed when it arrived.
+    now = request.scope.get("kalshi_arrived_ms") or exchange.wall_ms()
+    key = exchange.keys.check(request.method, path, request.headers, now, exchange.skew_ms())
+    request.scope["kalshi_user"] = None if key is None else key.user
+    return key
 
 
 def _refusing(exchange: Exchange) -> Callable[[Request, Exception], Awaitable[Response]]:

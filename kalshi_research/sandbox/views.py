@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kalshi_research.sandbox.engine import BookView
     from kalshi_research.sandbox.world import Candle, EventSpec, MarketSpec, SeriesSpec, Tick, World
     from kalshi_research.sandbox.world.history import Span
+    from kalshi_research.sandbox.world.specs import TickStructure
 
 __all__ = [
     "event_view",
@@ -20,6 +21,7 @@ __all__ = [
     "live_candle_view",
     "market_view",
     "orderbook_view",
+    "price_range_views",
     "series_view",
     "trade_views",
 ]
@@ -64,10 +66,7 @@ def market_view(world: World, market: MarketSpec) -> Json:
         "previous_yes_ask_dollars": _PRICES[state.previous_ask],
         "previous_yes_bid_dollars": _PRICES[state.previous_bid],
         "price_level_structure": market.structure.label,
-        "price_ranges": [
-            {"end": _PRICES[end], "start": _PRICES[start], "step": _PRICES[step]}
-            for start, end, step in market.structure.bands
-        ],
+        "price_ranges": price_range_views(market.structure),
         "result": "" if value is None else market.result,
         "rules_primary": market.rules_primary,
         "rules_secondary": market.rules_secondary,
@@ -94,6 +93,14 @@ def market_view(world: World, market: MarketSpec) -> Json:
     if settled:
         view["settlement_ts"] = iso(market.settled)
     return dict(sorted(view.items()))
+
+
+def price_range_views(structure: TickStructure) -> list[Json]:
+    """The bands of a price grid."""
+    return [
+        {"end": _PRICES[end], "start": _PRICES[start], "step": _PRICES[step]}
+        for start, end, step in structure.bands
+    ]
 
 
 def _optional(market: MarketSpec) -> Json:

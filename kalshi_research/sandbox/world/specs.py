@@ -176,7 +176,8 @@ class MarketSpec:
 
     All times are instants [µs]. `column` is the place of the market among the
     beliefs of its event. `ruling`, where it is set, is what one YES contract pays
-    instead of what was drawn [1/10 000 dollar].
+    instead of what was drawn [1/10 000 dollar]; `held` is ``disputed`` or
+    ``amended`` where that is so between determination and payout.
     """
 
     ticker: str
@@ -210,6 +211,7 @@ class MarketSpec:
     withdrawal: Withdrawal | None = None
     quoted: bool = True
     ruling: int | None = None
+    held: str = ""
 
     def status(self, now: int) -> str:
         """The status at an instant, in the words of a response."""
@@ -219,7 +221,7 @@ class MarketSpec:
             return "inactive" if self.paused else "active"
         if now < self.determined:
             return "closed"
-        return "determined" if now < self.settled else "finalized"
+        return self.held or "determined" if now < self.settled else "finalized"
 
     @property
     def value(self) -> int:
