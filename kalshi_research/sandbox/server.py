@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import os
-import socket
+import secrets
 import tempfile
 import threading
 import time
@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
-import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -22,16 +21,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from kalshi_research.errors import ConfigError, printable
 from kalshi_research.money import PRICE_SCALE, to_price
 from kalshi_research.sandbox.auth import KeyRing, PrivateKey, RegisteredKey
+from kalshi_research.sandbox.clock import Clock, checked_speed
 from kalshi_research.sandbox.dialects import TODAY, dialect_named
 from kalshi_research.sandbox.exchange import Account, Exchange
-from kalshi_research.sandbox.faults.gate import FaultGate
-from kalshi_research.sandbox.faults.line import LoopbackProtocol
 from kalshi_research.sandbox.floor import Floor
-from kalshi_research.sandbox.instants import SECOND, from_datetime
+from kalshi_research.sandbox.instants import SECOND, from_datetime, to_datetime
 from kalshi_research.sandbox.rate_limits import Buckets
-from kalshi_research.sandbox.rest import PREFIX, build_app
+from kalshi_research.sandbox.rest import PREFIX
 from kalshi_research.sandbox.seeding import derived_uuid
+from kalshi_research.sandbox.serving import Serving
 from kalshi_research.sandbox.stream.options import StreamOptions
+from kalshi_research.sandbox.traders import Traders
 from kalshi_research.sandbox.truth import Truth
 
 if TYPE_CHECKING:
@@ -45,19 +45,6 @@ DEFAULT_NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 """The instant at which the default world stands still."""
 
 _YEARS = (2021, 2049)
-_START_SECONDS = 10.0
-
-
-class _Server(uvicorn.Server):
-    """A server that says when it is ready."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
 
 
 class Sandbox:
@@ -68,8 +55,8 @@ class Sandbox:
     seed : int
         The same seed gives the same world, to the byte.
     now : datetime
-        Aware; the instant at which the world stands still. Signatures are
-        checked against the real time.
+        Aware; the instant at which the world stands still, or from which its time
+        runs. Signatures are checked against the real time.
     host : str
         ``127.0.0.1``; nothing else is bound.
     port : int
@@ -94,10 +81,19 @@ class Sandbox:
         Today's protocol, or that of late 2025: integer cents, pages of 100, orders on
         ``/portfolio/orders``, limits in requests a second, RSA keys.
 
+    speed : float
+        Seconds of the exchange a real second while it runs. 0: its time stands still,
+        and answers compare to the byte. 1: live. More: a day goes by in minutes.
+        Then every open market trades, and new ones are listed as their time comes.
+    traders : Traders, optional
+        Other manners of the simulated traders. Where time stands still they act when
+        `advance` lets it pass; without them such a market stands still as well.
+
     Attributes
     ----------
     identity : str
         Names the world: two sandboxes of one identity answer alike.
+    speed : float
     dialect : str
         How it speaks.
 
@@ -123,14 +119,23 @@ class Sandbox:
         bias: float = 0.0,
         stream: StreamOptions | None = None,
         dialect: str = "2026",
+        speed: float = 0,
+        traders: Traders | None = None,
     ) -> None:
         spoken = dialect_named(dialect)
+        self.speed = checked_speed(speed)
+        if traders is None and self.speed:
+            traders = Traders()
+        bias = _one_bias(bias, traders)
         _check(now, host, users=users, days=days, crypto_hours=crypto_hours, bias=bias)
         self.seed = seed
-        self.now = now.astimezone(UTC)
         self.identity = f"world 1 {seed} {now.isoformat()} {days} {cutoff_days} {crypto_hours} {bias}"
         if spoken is not TODAY:
             self.identity += f" {dialect}"
+        if traders is not None:
+            self.identity += f" {traders}"
+        if self.speed:  # whatever is asked, the answer depends on when
+            self.identity += f" {secrets.token_hex(8)}"
         self.dialect = dialect
         self._port = port
         self._private: dict[tuple[int, str], tuple[str, PrivateKey]] = {}
@@ -141,7 +146,9 @@ class Sandbox:
         tier = spoken.tier(
             rate_limits if isinstance(rate_limits, str) else "basic" if enforced else spoken.top_tier
         )
-        world = spoken.world(instant, seed, days=days, crypto_hours=crypto_hours, bias=bias)
+        world = spoken.world(
+            instant, seed, days=days, crypto_hours=crypto_hours, bias=bias, traders=traders
+        )
         accounts = [Account(derived_uuid(seed, "user", user)) for user in range(users)]
         self._exchange = Exchange(
             world,
@@ -158,7 +165,9 @@ class Sandbox:
             spoken,
             stream=replace(stream or StreamOptions(), dialect=spoken.name),
         )
-        self._stop: weakref.finalize[[_Server, threading.Thread, FaultGate], Sandbox] | None = None
+        if traders is not None:
+            self.floor.populate()
+        self._stop: weakref.finalize[[Serving, Clock | None], Sandbox] | None = None
 
     def start(self) -> Self:
         """Bind the port and serve. A running sandbox stays as it is.
@@ -171,22 +180,12 @@ class Sandbox:
         with self._lock:
             if self._stop is not None:
                 return self
-            listener = _listen(self._port)
-            self._port = port = listener.getsockname()[1]
-            hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
-            gate = FaultGate(build_app(self._exchange, lambda: hosts), self._exchange)
-            server = _Server(_config(gate))
-            thread = threading.Thread(
-                target=_serve, args=(server, listener), name=f"kalshi-sandbox-{port}", daemon=True
-            )
-            thread.start()
-            if not server.ready.wait(_START_SECONDS):
-                server.should_exit = True
-                raise ConfigError(
-                    f"the sandbox did not come up on port {port} within {_START_SECONDS:.0f} s.\n"
-                    "Nothing is running. Try again, or pass another port=."
-                )
-            self._stop = weakref.finalize(self, _shut_down, server, thread, gate)
+            serving = Serving(self._exchange, self._port)
+            self._port = serving.port
+            clock = Clock(self.floor, self.speed) if self.speed else None
+            if clock is not None:
+                clock.start()
+            self._stop = weakref.finalize(self, _shut_down, serving, clock)
         return self
 
     def close(self) -> None:
@@ -231,12 +230,20 @@ class Sandbox:
         return f"ws://127.0.0.1:{self._port}/trade-api/ws/v2"
 
     @property
+    def now(self) -> datetime:
+        """The time of the exchange."""
+        return to_datetime(self.floor.now())
+
+    @property
     def floor(self) -> Floor:
         """Where orders are taken."""
         return self._exchange.floor
 
     def advance(self, seconds: float) -> None:
-        """Let time pass in the world [s]: markets open, close, are determined and pay out."""
+        """Let time pass in the world [s]: markets open, close, are determined and pay out.
+
+        Where time runs, it runs on from there.
+        """
         if not seconds >= 0:
             raise ConfigError(f"time does not run backwards: seconds= is {seconds}.")
         self.floor.advance(self.floor.now() + round(seconds * SECOND))
@@ -346,46 +353,12 @@ def _check(now: datetime, host: str, *, users: int, days: int, crypto_hours: int
         raise ConfigError(f"bias= is a share in [0, 1), not {bias}.")
 
 
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(128)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise ConfigError(
-            f"port {port} of 127.0.0.1 cannot be bound ({printable(error)}); nothing is running.\n"
-            "Pass another port=, or 0 for a free one."
-        ) from None
-    return listener
-
-
-def _config(gate: FaultGate) -> uvicorn.Config:
-    return uvicorn.Config(
-        gate,
-        http=LoopbackProtocol,
-        proxy_headers=False,
-        log_config=None,
-        log_level="error",
-        access_log=False,
-        lifespan="off",
-        ws="kalshi_research.sandbox.stream.endpoint:open_socket",
-        ws_max_size=64 * 1024 * 1024,
-        # Frames are shared between connections, and pings carry a text: both are ours to do.
-        ws_per_message_deflate=False,
-        ws_ping_interval=None,
-        loop="asyncio",
-        server_header=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=1,
-    )
-
-
-def _serve(server: _Server, listener: socket.socket) -> None:
-    with listener:
-        server.run(sockets=[listener])
+def _one_bias(bias: float, traders: Traders | None) -> float:
+    """The bias that was asked for, in one place or the other."""
+    planted = 0.0 if traders is None else traders.bias
+    if bias and planted and bias != planted:
+        raise ConfigError(f"bias= is {bias}, and that of traders= is {planted}; give one of them.")
+    return bias or planted
 
 
 def _forget(path: Path) -> None:
@@ -393,8 +366,7 @@ def _forget(path: Path) -> None:
     path.parent.rmdir()
 
 
-def _shut_down(server: _Server, thread: threading.Thread, gate: FaultGate) -> None:
-    gate.release()
-    server.should_exit = True
-    if thread is not threading.current_thread():
-        thread.join(_START_SECONDS)
+def _shut_down(serving: Serving, clock: Clock | None) -> None:
+    if clock is not None:
+        clock.stop()
+    serving.stop()

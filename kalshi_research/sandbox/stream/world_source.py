@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from kalshi_research.sandbox.instants import SECOND
 from kalshi_research.sandbox.seeding import derived_uuid
 from kalshi_research.sandbox.stream.source import Listing
 from kalshi_research.sandbox.world import specs
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from kalshi_research.sandbox.engine import Event
     from kalshi_research.sandbox.exchange import Exchange
+    from kalshi_research.sandbox.world import MarketSpec
 
 __all__ = ["WorldSource"]
 
@@ -36,6 +37,7 @@ class WorldSource:
         self._exchange = exchange
         self._world = exchange.world
         self._floor = exchange.floor
+        self._tickers: dict[str, str] = {}
 
     def listen(self, callback: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
         """Call back with the events of every action."""
@@ -75,12 +77,11 @@ class WorldSource:
     def _market_id(self, ticker: str) -> str:
         return derived_uuid(self._world.seed, "market id", ticker)
 
-    @cached_property
-    def _tickers(self) -> dict[str, str]:
-        return {self._market_id(ticker): ticker for ticker in self._world.markets}
-
     def ticker_of(self, market_id: str) -> str | None:
         """The market of a UUID."""
+        if market_id not in self._tickers:  # or it has been listed since
+            tickers = self._floor.call(lambda _: list(self._world.markets))
+            self._tickers = {self._market_id(ticker): ticker for ticker in tickers}
         return self._tickers.get(market_id)
 
     def now(self) -> int:
@@ -102,6 +103,30 @@ class WorldSource:
         return _STRUCTURES.get(bands, "")
 
     def announcement(self, ticker: str) -> dict[str, Any] | None:
-        """None: all markets were there before anybody could listen."""
-        del ticker
-        return None
+        """What is said of a market that is listed while somebody listens."""
+        market = self._world.markets.get(ticker)
+        return None if market is None else _announcement(market)
+
+
+def _announcement(market: MarketSpec) -> dict[str, Any]:
+    about: dict[str, Any] = {
+        "name": market.ticker,
+        "title": market.title,
+        "yes_sub_title": market.yes_sub_title,
+        "no_sub_title": market.yes_sub_title,
+        "rules_primary": market.rules_primary,
+        "rules_secondary": market.rules_secondary,
+        "can_close_early": True,
+        "event_ticker": market.event.ticker,
+        "expected_expiration_ts": market.expected_expiration // SECOND,
+        "strike_type": market.strike_type,
+    }
+    for name in ("floor_strike", "cap_strike", "custom_strike"):
+        value = getattr(market, name)
+        if value is not None:
+            about[name] = value
+    return {
+        "open_ts": market.opens // SECOND,
+        "exchange_index": market.event.series.shard,
+        "additional_metadata": about,
+    }
