@@ -8,6 +8,7 @@ notebook cell stays in the notebook, its checkpoints and the shell history. The 
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import re
 import stat
@@ -77,8 +78,8 @@ class Sealed:
         other._passphrase = self._passphrase
         return other
 
-    def open(self, source: str) -> tuple[str, Callable[[bytes], bytes]] | str:
-        """Algorithm and signing function, or what is wrong; never raises, being full of secrets."""
+    def open(self, source: str) -> tuple[str, Callable[[bytes], bytes], str] | str:
+        """How to sign with it, or what is wrong; never raises, being full of secrets."""
         given = self._private_key
         if isinstance(given, (bytes, bytearray)) or (
             isinstance(given, str)
@@ -105,13 +106,18 @@ class Signer:
         The public name of the key.
     algorithm : str
         ``"RSA-PSS"`` or ``"Ed25519"``.
+    fingerprint : str
+        Hash of the public key, which tells one key from all others.
     """
 
-    __slots__ = ("_sign", "algorithm", "key_id")
+    __slots__ = ("_sign", "algorithm", "fingerprint", "key_id")
 
-    def __init__(self, key_id: str, algorithm: str, sign: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self, key_id: str, algorithm: str, sign: Callable[[bytes], bytes], fingerprint: str
+    ) -> None:
         self.key_id = key_id
         self.algorithm = algorithm
+        self.fingerprint = fingerprint
         self._sign = sign
 
     def headers(self, method: str, path: str, timestamp_ms: int) -> dict[str, str]:
@@ -179,8 +185,8 @@ def _signer(key_id: str, sealed: Sealed, source: str) -> Signer:
     outcome = sealed.open(source)
     if isinstance(outcome, str):
         raise ConfigError(outcome)
-    algorithm, sign = outcome
-    return Signer(key_id, algorithm, sign)
+    algorithm, sign, fingerprint = outcome
+    return Signer(key_id, algorithm, sign, fingerprint)
 
 
 def _read(path: Path, source: str) -> bytes | str:
@@ -207,7 +213,7 @@ def _read(path: Path, source: str) -> bytes | str:
 
 def _parse(
     pem: bytes, passphrase: str | bytes | None, said: str
-) -> tuple[str, Callable[[bytes], bytes]] | str:
+) -> tuple[str, Callable[[bytes], bytes], str] | str:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -233,21 +239,28 @@ def _parse(
     return _signing(key)
 
 
-def _signing(key: object) -> tuple[str, Callable[[bytes], bytes]] | str:
+def _signing(key: object) -> tuple[str, Callable[[bytes], bytes], str] | str:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import padding
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
     if isinstance(key, Ed25519PrivateKey):
-        return "Ed25519", key.sign
+        return "Ed25519", key.sign, _fingerprint(key)
     if isinstance(key, RSAPrivateKey):
         if key.key_size < 2048:
             return f"an RSA key of {key.key_size} bits is too short; the exchange uses 2048."
         pss = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)
-        return "RSA-PSS", lambda text: key.sign(text, pss, hashes.SHA256())
+        return "RSA-PSS", lambda text: key.sign(text, pss, hashes.SHA256()), _fingerprint(key)
     kind = type(key).__name__.removesuffix("PrivateKey").lstrip("_")
     return (
         f"private_key is of type {printable(kind, 40)}; nothing was sent.\n"
         "The exchange takes RSA and Ed25519 keys: pass the path of the PEM file or a loaded key."
     )
+
+
+def _fingerprint(key: PrivateKey) -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(public).hexdigest()

@@ -5,6 +5,7 @@
     KalshiError
     ├── ConfigError          environment, host, key or option is wrong; nothing was sent
     ├── InputError           an argument is wrong; nothing was sent
+    │   └── LimitError       a limit of yours forbids it; nothing was sent
     ├── TransportError       no usable answer arrived
     │   ├── NotSentError     provably nothing reached the exchange
     │   └── DeadlineError    the time set for the call ran out
@@ -15,15 +16,20 @@
     │   ├── ConflictError    409
     │   ├── GoneError        410
     │   ├── RateLimitError   429
-    │   └── ServerError      5xx
+    │   ├── ServerError      5xx
+    │   └── OrderRejected    an order or a change of one was refused; nothing changed
+    ├── OrderNotPlaced       evidence says that an order never reached the exchange
+    ├── OrderUnknown         what became of an order is not known yet; ask its ``resolve()``
     ├── DecodeError          the answer is not what the protocol promises
     ├── PaginationError      a walk over pages ended before its end; carries what arrived
     ├── ArchiveError         a file of ours cannot be read or written
+    │   └── JournalError     the journal of orders; nothing was sent
     ├── FrameError           a frame lacks what the function needs
     └── ReportError          a notebook could not be executed or exported
 
     KalshiWarning
     ├── DriftWarning         the exchange sent something this version does not know
+    ├── OpenOrdersWarning    orders of an earlier session still rest or are unaccounted for
     ├── PartialDataWarning   rows are missing, repeated or capped
     └── SecurityWarning      a key file is readable by others
 
@@ -41,6 +47,8 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
 __all__ = [
@@ -56,10 +64,16 @@ __all__ = [
     "FrameError",
     "GoneError",
     "InputError",
+    "JournalError",
     "KalshiError",
     "KalshiWarning",
+    "LimitError",
     "NotFoundError",
     "NotSentError",
+    "OpenOrdersWarning",
+    "OrderNotPlaced",
+    "OrderRejected",
+    "OrderUnknown",
     "PaginationError",
     "PartialDataWarning",
     "RateLimitError",
@@ -110,6 +124,10 @@ class ConfigError(KalshiError):
 
 class InputError(KalshiError, ValueError):
     """An argument is wrong. Nothing was sent."""
+
+
+class LimitError(InputError):
+    """A limit that you have set, or a missing permission to trade, forbids it. Nothing was sent."""
 
 
 class TransportError(KalshiError):
@@ -199,6 +217,102 @@ class ServerError(ApiError):
     """HTTP 5xx: the exchange failed; the outcome of a write is not known."""
 
 
+class OrderRejected(ApiError):  # noqa: N818 - a state of an order
+    """An order, or a change of one, was refused by the exchange; nothing changed.
+
+    The error it stands for is its ``__cause__``.
+
+    Attributes
+    ----------
+    client_order_id : str
+        Of the order.
+    """
+
+    def __init__(self, status: int, *, client_order_id: str = "", **said: str) -> None:
+        super().__init__(status, **said)
+        self.client_order_id = client_order_id
+
+
+class OrderNotPlaced(KalshiError):  # noqa: N818 - a state of an order
+    """Evidence says that an order never reached the exchange. It may be sent again.
+
+    Attributes
+    ----------
+    client_order_id : str
+        Of the order. To send it again, send it under this id.
+    """
+
+    def __init__(self, message: str, *, client_order_id: str = "") -> None:
+        super().__init__(message)
+        self.client_order_id = client_order_id
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild_order_error, (type(self), str(self), self.client_order_id))
+
+
+class OrderUnknown(KalshiError):  # noqa: N818 - a state of an order
+    """What became of an order, or of a change of one, is not known yet. Nothing is lost.
+
+    Until it is known, an equal order is not sent.
+
+    Attributes
+    ----------
+    client_order_id : str
+        Of the order.
+    known : str
+        What is known, in words.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        client_order_id: str = "",
+        known: str = "",
+        resolver: Callable[[bool], Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.client_order_id = client_order_id
+        self.known = known
+        self._resolver = resolver
+
+    def resolve(self, *, resubmit: bool = False) -> Any:
+        """Look again.
+
+        Parameters
+        ----------
+        resubmit : bool
+            If it is then proven that the order never arrived, send it again under the same id.
+
+        Returns
+        -------
+        OrderReport
+            What became of it.
+
+        Raises
+        ------
+        OrderUnknown
+            It is still not known.
+        OrderNotPlaced
+            It never arrived, and `resubmit` is False.
+        """
+        if self._resolver is None:
+            raise ConfigError(
+                f"this error was copied and has lost its connection; order {self.client_order_id} is "
+                "still in the journal.\nConnect, and call get_open_orders(client)."
+            )
+        return self._resolver(resubmit)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild_order_error, (type(self), str(self), self.client_order_id))
+
+
+def _rebuild_order_error(
+    cls: type[OrderNotPlaced | OrderUnknown], message: str, client_order_id: str
+) -> KalshiError:
+    return cls(message, client_order_id=client_order_id)
+
+
 class DecodeError(KalshiError):
     """The answer is not what the protocol promises; nothing of it was used.
 
@@ -272,6 +386,10 @@ class ArchiveError(KalshiError):
     """A file of this toolkit cannot be read or written."""
 
 
+class JournalError(ArchiveError):
+    """The journal of orders cannot be read or written, so nothing was sent."""
+
+
 class FrameError(KalshiError, ValueError):
     """A frame lacks what the function needs, or holds what it cannot use."""
 
@@ -286,6 +404,10 @@ class KalshiWarning(UserWarning):
 
 class DriftWarning(KalshiWarning):
     """The exchange sent something this version does not know; it was kept, typed by its name."""
+
+
+class OpenOrdersWarning(KalshiWarning):
+    """Orders of an earlier session still rest, or what became of them is not known."""
 
 
 class PartialDataWarning(KalshiWarning):
