@@ -1,0 +1,123 @@
+"""Work that takes long, away from the thread of the cells, which must stay free to answer."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from kalshi_research.errors import KalshiError
+
+__all__ = ["Jobs"]
+
+_log = logging.getLogger(__name__)
+
+Work = Callable[[], Any]
+Then = Callable[[Any], None]
+Fail = Callable[[BaseException], None]
+
+
+class Jobs:
+    """One thread that does one thing after another.
+
+    Parameters
+    ----------
+    name : str
+        Of the thread.
+
+    Attributes
+    ----------
+    busy : bool
+        Whether anything is being done or waits.
+
+    Examples
+    --------
+    >>> jobs, found = Jobs("example"), []
+    >>> jobs.do(lambda: 1 + 1, found.append)
+    >>> jobs.wait(5)
+    True
+    >>> found
+    [2]
+    """
+
+    def __init__(self, name: str) -> None:
+        self._queue: queue.SimpleQueue[tuple[Work, Then | None, Fail | None] | None] = (
+            queue.SimpleQueue()
+        )
+        self._open = 0
+        self._idle = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._name = f"kalshi-{name}"
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being done or waits."""
+        with self._idle:
+            return self._open > 0
+
+    def do(self, work: Work, then: Then | None = None, fail: Fail | None = None) -> None:
+        """Do something; `then` gets what it returned, `fail` what it raised, in the same thread.
+
+        Parameters
+        ----------
+        work : callable
+        then : callable, optional
+        fail : callable, optional
+            Without it an error is logged.
+        """
+        with self._idle:
+            self._open += 1
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=_run, args=(weakref.ref(self), self._queue), name=self._name, daemon=True
+                )
+                self._thread.start()
+                weakref.finalize(self, self._queue.put, None)
+        self._queue.put((work, then, fail))
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until all is done; False if it is not by then.
+
+        Parameters
+        ----------
+        seconds : float
+        """
+        with self._idle:
+            return self._idle.wait_for(lambda: not self._open, seconds)
+
+    def _done(self) -> None:
+        with self._idle:
+            self._open -= 1
+            self._idle.notify_all()
+
+
+def _run(
+    owner: weakref.ref[Jobs], jobs: queue.SimpleQueue[tuple[Work, Then | None, Fail | None] | None]
+) -> None:
+    while (job := jobs.get()) is not None:
+        _one(*job)
+        found = owner()
+        if found is not None:
+            found._done()  # noqa: SLF001 - its own thread
+        del found, job
+
+
+def _one(work: Work, then: Then | None, fail: Fail | None) -> None:
+    """Nothing that goes wrong is lost: it goes to `fail`, and what fails there to the log."""
+    try:
+        try:
+            result = work()
+        except Exception as error:
+            if not isinstance(error, KalshiError):
+                _log.exception("a panel met an error that is not the exchange's")
+            if fail is None:
+                raise
+            fail(error)
+            return
+        if then is not None:
+            then(result)
+    except Exception:  # noqa: BLE001 - the last one who can tell of it
+        _log.exception("a panel could not show what happened")
