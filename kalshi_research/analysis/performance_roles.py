@@ -138,4 +138,4 @@ def _values(
             plain = need(frame, ("ticker", column), what, makers)
             plain = plain[plain[column].notna()]
             value |= dict(zip(plain["ticker"], numbers(plain, column, what=what), strict=True))
-    return tickers.map(value).to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.array([value.get(ticker, np.nan) for ticker in tickers], dtype=np.float64)

@@ -15,6 +15,7 @@ from kalshi_research.plotting.depth import plot_depth
 from kalshi_research.plotting.depth_history import plot_depth_history
 from kalshi_research.plotting.fee_curve import plot_fee_curve
 from kalshi_research.plotting.ladder import plot_ladder
+from kalshi_research.plotting.performance import plot_pnl
 from kalshi_research.plotting.price import plot_price
 from kalshi_research.plotting.slippage import plot_slippage
 from kalshi_research.plotting.spreads import plot_spreads
@@ -27,6 +28,7 @@ __all__ = [
     "plot_depth_history",
     "plot_fee_curve",
     "plot_ladder",
+    "plot_pnl",
     "plot_price",
     "plot_slippage",
     "plot_spreads",
