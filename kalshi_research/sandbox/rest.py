@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
-
-import msgspec
-from starlette.applications import Starlette
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, Router
 
 from kalshi_research.sandbox import (
     account_routes,
@@ -25,24 +18,21 @@ from kalshi_research.sandbox import (
     portfolio_routes,
     shard_routes,
 )
+from kalshi_research.sandbox.app import PREFIX, Answering, App
 from kalshi_research.sandbox.auth import not_signed
 from kalshi_research.sandbox.bodies import read_body
 from kalshi_research.sandbox.dialect_2025 import routes as routes_2025
-from kalshi_research.sandbox.exchange import Exchange, RequestRecord, redacted
+from kalshi_research.sandbox.dispatch import Asked, Receive, Said, Scope, Send, Table, told
+from kalshi_research.sandbox.exchange import Exchange
 from kalshi_research.sandbox.queries import Query
 from kalshi_research.sandbox.rate_limits import lanes
-from kalshi_research.sandbox.refusals import Refusal, gone, not_found, refused
+from kalshi_research.sandbox.refusals import gone
 from kalshi_research.sandbox.scopes import keep_to_subaccount, permit
-from kalshi_research.sandbox.stream.endpoint import stream_route
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from kalshi_research.sandbox.auth import RegisteredKey
 
 __all__ = ["PREFIX", "build_app"]
-
-PREFIX = "/trade-api/v2"
 
 Handler = Callable[[Exchange, Query, dict[str, str]], dict[str, Any]]
 Read = tuple[str, Handler, str, bool]
@@ -257,19 +247,10 @@ _TABLES: dict[str, tuple[tuple[Read, ...], tuple[Write, ...], tuple[tuple[str, s
     "2025": (routes_2025.READS, routes_2025.WRITES, ()),
 }
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
-_encode = msgspec.json.Encoder().encode
-
-
-def _answer(status: int, body: dict[str, Any]) -> Response:
-    return Response(_encode(body), status, media_type="application/json")
-
-
-def build_app(exchange: Exchange, hosts: Callable[[], frozenset[str]]) -> Starlette:
+def build_app(
+    exchange: Exchange, hosts: Callable[[], frozenset[str]]
+) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """The application.
 
     Parameters
@@ -280,29 +261,22 @@ def build_app(exchange: Exchange, hosts: Callable[[], frozenset[str]]) -> Starle
         loopback too; it cannot forge this header or `Origin`.
     """
     reads, writes, gone_by_now = _TABLES[exchange.dialect.name]
-    routes: list[BaseRoute] = [
-        Route(PREFIX + path, _endpoint(exchange, path, handler, operation, private), methods=["GET"])
-        for path, handler, operation, private in reads
-    ]
-    routes += [
-        Route(PREFIX + write[1], _writing(exchange, write), methods=[write[0]]) for write in writes
-    ]
-    routes += [Route(PREFIX + path, _gone(exchange), methods=[method]) for path, method in gone_by_now]
-    routes += [stream_route(exchange, hosts)]
-    app = Starlette(
-        exception_handlers={Refusal: _refusing(exchange), 404: _unknown, 405: _unknown, 500: _broken}
-    )
-    app.router = Router(routes, redirect_slashes=False)
-    app.add_middleware(_Gate, exchange=exchange, hosts=hosts)
-    return app
+    table = Table[Answering]()
+    for path, handler, operation, private in reads:
+        table.add("GET", PREFIX + path, _endpoint(exchange, path, handler, operation, private))
+    for write in writes:
+        table.add(write[0], PREFIX + write[1], _writing(exchange, write))
+    for path, method in gone_by_now:
+        table.add(method, PREFIX + path, _gone(exchange))
+    return App(exchange, hosts, table)
 
 
 def _endpoint(
     exchange: Exchange, path: str, handler: Handler, operation: str, private: bool
-) -> Callable[[Request], Awaitable[Response]]:
+) -> Answering:
     bucket, cost = exchange.dialect.price("GET", path)
 
-    async def endpoint(request: Request) -> Response:
+    async def endpoint(request: Asked, names: dict[str, str]) -> Said:
         key = _caller(exchange, request)
         if private:
             if key is None:
@@ -311,40 +285,39 @@ def _endpoint(
         if exchange.buckets is not None:
             exchange.buckets.charge(None if key is None else key.user, bucket, cost)
         exchange.age()
-        items, values = _items(request), dict(request.path_params)
+        items = request.items()
         if private and key is not None:
             items = keep_to_subaccount(key, items, {})
-            values |= key.path_values
-        return _answer(200, handler(exchange, exchange.dialect.query(operation, items), values))
+            names |= key.path_values
+        query = exchange.dialect.query(operation, items)
+        with exchange.floor.held():  # all of an answer is about one moment
+            return told(200, handler(exchange, query, names))
 
     return endpoint
 
 
-def _writing(exchange: Exchange, write: Write) -> Callable[[Request], Awaitable[Response]]:
+def _writing(exchange: Exchange, write: Write) -> Answering:
     method, path, handler, operation, status = write
     bucket, cost = exchange.dialect.price(method, path)
 
-    async def endpoint(request: Request) -> Response:
+    async def endpoint(request: Asked, names: dict[str, str]) -> Said:
         key = _caller(exchange, request)
         if key is None:
             raise not_signed()
         permit(key, operation, write=True)
         raw = b"" if operation in _WITHOUT_BODY else await request.body()
-        fields, items = read_body(raw, request.headers.get("content-type", "")), _items(request)
+        fields, items = read_body(raw, request.headers.get("content-type", "")), request.items()
         if exchange.buckets is not None:
             cost_of_all = cost * _how_many(path, fields)
             exchange.buckets.charge(key.user, bucket, cost_of_all, lanes(operation, items, fields))
         exchange.age()
         items = keep_to_subaccount(key, items, fields)
-        values = dict(request.path_params) | key.path_values
-        body = handler(exchange, exchange.dialect.query(operation, items), values, fields)
-        return Response(status_code=204) if body is None else _answer(status, body)
+        query = exchange.dialect.query(operation, items)
+        with exchange.floor.held():
+            body = handler(exchange, query, names | key.path_values, fields)
+            return (204, None) if body is None else told(status, body)
 
     return endpoint
-
-
-def _items(request: Request) -> list[tuple[str, str]]:
-    return parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
 
 
 def _how_many(path: str, fields: dict[str, Any]) -> int:
@@ -353,94 +326,18 @@ def _how_many(path: str, fields: dict[str, Any]) -> int:
     return max(len(rows), 1) if isinstance(rows, list) else 1
 
 
-def _gone(exchange: Exchange) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
+def _gone(exchange: Exchange) -> Answering:
+    async def endpoint(request: Asked, _: dict[str, str]) -> Said:
         _caller(exchange, request)
         raise gone()
 
     return endpoint
 
 
-def _caller(exchange: Exchange, request: Request) -> RegisteredKey | None:
+def _caller(exchange: Exchange, request: Asked) -> RegisteredKey | None:
     """The key that signed the request; None for a stranger."""
-    path = request.scope["raw_path"].decode("latin-1").partition("?")[0]
     # What a fault carries out later was signed when it arrived.
     now = request.scope.get("kalshi_arrived_ms") or exchange.wall_ms()
-    key = exchange.keys.check(request.method, path, request.headers, now, exchange.skew_ms())
+    key = exchange.keys.check(request.method, request.raw_path, request.headers, now, exchange.skew_ms())
     request.scope["kalshi_user"] = None if key is None else key.user
     return key
-
-
-def _refusing(exchange: Exchange) -> Callable[[Request, Exception], Awaitable[Response]]:
-    async def refuse(_: Request, error: Exception) -> Response:
-        if not isinstance(error, Refusal):
-            raise error
-        return _answer(error.status, exchange.dialect.retold(error))
-
-    return refuse
-
-
-async def _unknown(request: Request, _: Exception) -> Response:
-    """Reading what is not there, or writing what this exchange cannot take."""
-    if request.method == "GET":
-        return _answer(404, not_found().body)
-    path = request.url.path.removeprefix(PREFIX)
-    return _answer(404, not_found(f"{request.method} {path} is not available here").body)
-
-
-async def _broken(_: Request, __: Exception) -> Response:
-    return _answer(500, refused(500, "internal_server_error").body)
-
-
-class _Gate:
-    """Lets through what was addressed to this server, and keeps the log."""
-
-    def __init__(
-        self,
-        app: Callable[[Scope, Receive, Send], Awaitable[None]],
-        exchange: Exchange,
-        hosts: Callable[[], frozenset[str]],
-    ) -> None:
-        self._app = app
-        self._exchange = exchange
-        self._hosts = hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        # What a handler that breaks is answered with, outside of this.
-        status = 500
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        received = time.time()
-        try:
-            if self._ours(dict(scope["headers"])):
-                await self._app(scope, receive, watched)
-            else:
-                body = refused(403, "forbidden", details="Host or Origin is not this exchange").body
-                await _answer(403, body)(scope, receive, watched)
-        finally:
-            self._record(scope, status, received)
-
-    def _record(self, scope: Scope, status: int, received: float) -> None:
-        query = scope["query_string"].decode("latin-1")
-        user = scope.get("kalshi_user")
-        fault = " ".join(scope.get("kalshi_faults", ()))
-        self._exchange.requests.append(
-            RequestRecord(
-                scope["method"], scope["path"], query, status, user, received, fault, redacted(scope)
-            )
-        )
-
-    def _ours(self, headers: dict[bytes, bytes]) -> bool:
-        hosts = self._hosts()
-        origin = headers.get(b"origin")
-        return headers.get(b"host", b"").decode("latin-1") in hosts and (
-            origin is None or origin.decode("latin-1").partition("://")[2] in hosts
-        )
