@@ -19,8 +19,8 @@ import difflib
 import ipaddress
 import os
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import SplitResult, urlsplit
 
 from kalshi_research.errors import ConfigError, printable
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEMO",
+    "DIALECTS",
     "ENVIRONMENTS",
     "PROD",
     "REST_PATH",
@@ -39,8 +40,12 @@ __all__ = [
     "Target",
     "default_sandbox",
     "find_target",
+    "is_sandbox",
     "start_sandbox",
 ]
+
+DIALECTS = ("2026", "2025")
+"""The protocols a client speaks: today's, and that of the documents of late 2025."""
 
 REST_PATH = "/trade-api/v2"
 WEBSOCKET_PATH = "/trade-api/ws/v2"
@@ -97,12 +102,14 @@ class Environment:
 class Target:
     """Where to connect: an environment and one of its REST roots.
 
-    `embedded` is the running simulated exchange when the target is the default one.
+    `embedded` is the simulated exchange of this process that is meant, and `dialect` how the
+    other side speaks.
     """
 
     environment: Environment
     root: str
     embedded: Sandbox | None = None
+    dialect: str = DIALECTS[0]
 
 
 PROD = Environment(
@@ -153,7 +160,18 @@ _SYNONYMS = {
 }
 
 
-def find_target(environment: str, host: str | None = None) -> Target:
+def is_sandbox(value: object) -> TypeGuard[Sandbox]:
+    """Whether it is a simulated exchange; asking loads one only where it is no name."""
+    if isinstance(value, str):
+        return False
+    from kalshi_research.sandbox import Sandbox
+
+    return isinstance(value, Sandbox)
+
+
+def find_target(
+    environment: str | Sandbox, host: str | None = None, dialect: str = DIALECTS[0]
+) -> Target:
     """The environment and REST root meant by the arguments of `connect`.
 
     ``"sandbox"`` starts the simulated exchange of this process when it does not run yet.
@@ -170,6 +188,8 @@ def find_target(environment: str, host: str | None = None) -> Target:
     kalshi_research.errors.ConfigError: "external-api.kalsi.com" is no host of prod; nothing was sent.
     Did you mean "external-api.kalshi.com"? Choose external-api.kalshi.com or api.elections.kalshi.com.
     """
+    if is_sandbox(environment):
+        return _running(environment, host)
     if not isinstance(environment, str):
         raise ConfigError(f"environment must be text, not {type(environment).__name__}: {_CHOICES}.")
     known = ENVIRONMENTS.get(environment)
@@ -183,17 +203,29 @@ def find_target(environment: str, host: str | None = None) -> Target:
             "A simulated exchange is named by its URL alone."
         )
     if environment == "sandbox":
-        return _sandbox_target()
-    return _loopback_target(environment, "this URL")
+        return _sandbox_target(dialect)
+    return replace(_loopback_target(environment, "this URL"), dialect=dialect)
 
 
-def _sandbox_target() -> Target:
+def _sandbox_target(dialect: str) -> Target:
     elsewhere = os.environ.get(SANDBOX_URL_VARIABLE)
     if elsewhere:
-        return _loopback_target(elsewhere, SANDBOX_URL_VARIABLE)
-    sandbox = default_sandbox()
+        return replace(_loopback_target(elsewhere, SANDBOX_URL_VARIABLE), dialect=dialect)
+    sandbox = default_sandbox() if dialect == DIALECTS[0] else default_sandbox(dialect)
     target = _loopback_target(sandbox.url, "the sandbox")
-    return Target(target.environment, target.root, sandbox)
+    return Target(target.environment, target.root, sandbox, dialect)
+
+
+def _running(sandbox: Sandbox, host: str | None) -> Target:
+    if host is not None:
+        raise ConfigError("host= does not go with a sandbox, which has one address; nothing was sent.")
+    if not sandbox.running:
+        raise ConfigError(
+            "this sandbox is not running; nothing was sent.\n"
+            "Start it: sandbox.start(), or take it from start_sandbox()."
+        )
+    target = _loopback_target(sandbox.url, "the sandbox")
+    return Target(target.environment, target.root, sandbox, sandbox.dialect)
 
 
 def _unknown_environment(name: str) -> str:
@@ -344,18 +376,19 @@ def start_sandbox(*, seed: int = 0, **options: Any) -> Sandbox:
 
 
 _default_lock = threading.Lock()
-_default: dict[int, Sandbox] = {}
+_default: dict[tuple[int, str], Sandbox] = {}
 
 
-def default_sandbox() -> Sandbox:
+def default_sandbox(dialect: str = DIALECTS[0]) -> Sandbox:
     """The simulated exchange that this process shares; started by the first caller.
 
-    It is stopped when the process ends. A forked child gets its own.
+    There is one for each dialect. It is stopped when the process ends. A forked child gets its own.
     """
     with _default_lock:
-        mine = _default.get(os.getpid())
+        place = os.getpid(), dialect
+        mine = _default.get(place)
         if mine is None:
-            mine = start_sandbox()
-            _default[os.getpid()] = mine
+            mine = start_sandbox() if dialect == DIALECTS[0] else start_sandbox(dialect=dialect)
+            _default[place] = mine
             atexit.register(mine.close)
         return mine

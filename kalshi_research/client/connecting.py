@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 from kalshi_research.client.rate_limits import find_tier
 from kalshi_research.client.session import Client, check_deadline
 from kalshi_research.credentials import Sealed, find_signer
-from kalshi_research.environments import find_target
+from kalshi_research.environments import DIALECTS, ENVIRONMENTS, find_target, is_sandbox
 from kalshi_research.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from kalshi_research.credentials import PrivateKey
+    from kalshi_research.sandbox import Sandbox
 
 __all__ = ["connect"]
 
 
 def connect(
-    environment: str = "sandbox",
+    environment: str | Sandbox = "sandbox",
     *,
     key_id: str | None = None,
     private_key: str | os.PathLike[str] | PrivateKey | None = None,
@@ -29,6 +30,7 @@ def connect(
     cache: str | os.PathLike[str] | None = None,
     deadline: float = 30.0,
     proxies: bool = False,
+    dialect: str | None = None,
 ) -> Client:
     """Connect to an exchange.
 
@@ -36,9 +38,10 @@ def connect(
 
     Parameters
     ----------
-    environment : str
+    environment : str or Sandbox
         ``"sandbox"`` (the simulated exchange of this process, started when needed),
-        ``"demo"``, ``"prod"``, or the loopback URL of a running sandbox.
+        ``"demo"``, ``"prod"``, the loopback URL of a running sandbox, or what
+        `start_sandbox` returned, whose key of user 0 is then used.
     key_id : str, optional
         API key id. Without it ``KALSHI_DEMO_KEY_ID`` or ``KALSHI_PROD_KEY_ID`` is used.
     private_key : path or key object, optional
@@ -57,6 +60,9 @@ def connect(
         Time each call may take, retries and waiting included [s].
     proxies : bool
         Honour the proxy and certificate variables of the environment.
+    dialect : {"2026", "2025"}, optional
+        Protocol of the other side: today's (the default), or that of the documents of late
+        2025, which only a sandbox speaks. A sandbox that is passed itself says it.
 
     Returns
     -------
@@ -80,17 +86,53 @@ def connect(
     if isinstance(key_id, str) and "PRIVATE KEY" in key_id:
         key_id = None
         raise ConfigError("key_id holds the text of a key; it was not used. Pass the short id there.")
-    budget = None if tier is None else find_tier(tier)
+    spoken = find_dialect(environment, dialect)
+    budget = None if tier is None else find_tier(tier, spoken)
     seconds = check_deadline(deadline)
     if not isinstance(proxies, bool):
         raise ConfigError(f"proxies={printable(repr(proxies), 40)} must be True or False.")
     folder = _folder(cache)
-    target = find_target(environment, host)
+    target = find_target(environment, host, spoken)
     if target.embedded is not None and key_id is None and not sealed:
         key_id, key = target.embedded.credentials(0)
         sealed = Sealed(key)
     signer = find_signer(target.environment.name, key_id, sealed)
     return Client(target, signer=signer, tier=budget, cache=folder, deadline=seconds, proxies=proxies)
+
+
+def find_dialect(environment: str | Sandbox, dialect: str | None) -> str:
+    """The dialect meant by the arguments of `connect`; nothing is started.
+
+    Only a simulated exchange speaks that of 2025.
+
+    Examples
+    --------
+    >>> find_dialect("http://127.0.0.1:8765", "2025")
+    '2025'
+    >>> find_dialect("prod", "2025")
+    Traceback (most recent call last):
+    ...
+    kalshi_research.errors.ConfigError: dialect="2025" goes with a sandbox only; nothing was sent.
+    The exchange itself speaks today's protocol: leave dialect= out.
+    """
+    if dialect is not None and dialect not in DIALECTS:
+        raise ConfigError(
+            f"dialect={printable(repr(dialect), 40)} is unknown; nothing was sent.\n"
+            f'Choose "{DIALECTS[0]}" (today\'s protocol) or "{DIALECTS[1]}" (that of late 2025).'
+        )
+    if is_sandbox(environment):
+        if dialect not in (None, environment.dialect):
+            raise ConfigError(
+                f"this sandbox speaks the dialect of {environment.dialect}, not of {dialect}; "
+                "nothing was sent.\nLeave dialect= out: it is known."
+            )
+        return environment.dialect
+    if dialect == DIALECTS[1] and isinstance(environment, str) and environment in ENVIRONMENTS:
+        raise ConfigError(
+            f'dialect="{dialect}" goes with a sandbox only; nothing was sent.\n'
+            "The exchange itself speaks today's protocol: leave dialect= out."
+        )
+    return dialect or DIALECTS[0]
 
 
 def _folder(cache: str | os.PathLike[str] | None) -> Path | None:

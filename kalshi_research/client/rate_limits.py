@@ -19,7 +19,17 @@ from kalshi_research.errors import ConfigError, DeadlineError, InputError, Kalsh
 if TYPE_CHECKING:
     from kalshi_research.client.timing import Timing
 
-__all__ = ["DEFAULT_COST", "OLD_TIERS", "TIERS", "Bucket", "RateLimiter", "Tier", "find_tier", "price"]
+__all__ = [
+    "DEFAULT_COST",
+    "OLD_TIERS",
+    "TIERS",
+    "Bucket",
+    "RateLimiter",
+    "Tier",
+    "find_tier",
+    "price",
+    "prices_of",
+]
 
 DEFAULT_COST = 10
 """What a request costs unless the table below says otherwise [tokens]."""
@@ -96,9 +106,22 @@ _COSTS: dict[tuple[str, str], float] = {
 }
 _BALANCE = "/portfolio/balance"
 
+# The calls that fell under the write limit in 2025, and what each item counted [tokens].
+_WRITES_2025: dict[tuple[str, str], float] = {
+    ("POST", "/portfolio/orders"): 10,
+    ("POST", "/portfolio/orders/batched"): 10,
+    ("DELETE", "/portfolio/orders/batched"): 2,
+    ("DELETE", "/portfolio/orders/*"): 10,
+    ("PUT", "/portfolio/orders/*"): 10,
+    ("POST", "/portfolio/orders/*/amend"): 10,
+    ("POST", "/portfolio/orders/*/decrease"): 10,
+}
 
-def find_tier(name: str) -> Tier:
+
+def find_tier(name: str, dialect: str = "2026") -> Tier:
     """The tier of that name, of today's table or (``"2025:..."``) of the old one.
+
+    In the dialect of 2025 the names of its documents are enough.
 
     Examples
     --------
@@ -106,8 +129,13 @@ def find_tier(name: str) -> Tier:
     200
     >>> find_tier("2025:prime").read
     4000
+    >>> find_tier("basic", "2025").write
+    100
     """
     known = {**TIERS, **OLD_TIERS}
+    if dialect == "2025" and isinstance(name, str):
+        known = OLD_TIERS
+        name = f"2025:{name.lower().removeprefix('2025:')}"
     if name not in known:
         raise ConfigError(
             f"tier={printable(repr(name), 60)} is unknown; nothing was sent.\nChoose {', '.join(known)}."
@@ -136,6 +164,30 @@ def price(method: str, route: str, items: int = 1) -> tuple[str, float]:
             DEFAULT_COST,
         )
     return "read" if method == "GET" else "write", cost * max(items, 1)
+
+
+def price_2025(method: str, route: str, items: int = 1) -> tuple[str, float]:
+    """`price` by the documents of 2025: six calls are writes, everything else is one read.
+
+    Examples
+    --------
+    >>> price_2025("DELETE", "/portfolio/orders/batched", items=5)
+    ('write', 10)
+    >>> price_2025("GET", "/portfolio/balance")
+    ('read', 10)
+    """
+    for (verb, form), cost in _WRITES_2025.items():
+        if verb == method and _fits(route, form):
+            return "write", cost * max(items, 1)
+    return "read", DEFAULT_COST
+
+
+Prices = Callable[[str, str, int], tuple[str, float]]
+
+
+def prices_of(dialect: str) -> Prices:
+    """How a dialect prices requests."""
+    return price_2025 if dialect == "2025" else price
 
 
 def _fits(route: str, form: str) -> bool:
@@ -251,6 +303,8 @@ class RateLimiter:
         Asks ``/account/limits`` before the given moment. It is called once, when the assumed
         budget first makes a request wait or a 429 arrives: a short session costs no extra
         request.
+    prices : callable
+        Which bucket pays for a request, and how much.
     """
 
     def __init__(
@@ -259,9 +313,11 @@ class RateLimiter:
         *,
         timing: Timing,
         learn: Callable[[float], Mapping[str, Any]] | None = None,
+        prices: Prices = price,
     ) -> None:
         self._timing = timing
         self._learn = learn
+        self._prices = prices
         self._known = tier not in (ANONYMOUS, UNLIMITED) and learn is None
         self._lock = threading.Lock()
         self._buckets = {
@@ -271,7 +327,7 @@ class RateLimiter:
 
     def acquire(self, method: str, route: str, items: int, ends: float) -> Bucket:
         """Wait until the request may be sent; `ends` is the deadline on the monotonic clock [s]."""
-        name, cost = price(method, route, items)
+        name, cost = self._prices(method, route, items)
         bucket = self._buckets[name]
         if bucket.pinches(cost):
             self.learn_once(ends)
@@ -306,7 +362,7 @@ class RateLimiter:
     def _apply(self, limits: Mapping[str, Any]) -> None:
         tier = printable(limits.get("usage_tier") or "unnamed", 30)
         for name in ("read", "write"):
-            said = limits.get(name)
+            said = limits.get(name) or _requests(limits.get(f"{name}_limit"))
             if not isinstance(said, Mapping):
                 continue
             rate, capacity = said.get("refill_rate"), said.get("bucket_capacity")
@@ -323,6 +379,13 @@ class RateLimiter:
     def rows(self) -> list[dict[str, Any]]:
         """One row per bucket."""
         return [bucket.row() for bucket in self._buckets.values()]
+
+
+def _requests(limit: object) -> dict[str, float] | None:
+    """A budget that is said in requests a second, as in 2025."""
+    if not _positive(limit):
+        return None
+    return {"refill_rate": limit * DEFAULT_COST, "bucket_capacity": limit * DEFAULT_COST}
 
 
 def _positive(value: object) -> TypeGuard[float]:

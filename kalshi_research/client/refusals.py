@@ -136,7 +136,7 @@ def _hint(reply: Reply, asked: Asked, code: str, details: str) -> str:
 
 def _unauthorised(reply: Reply, asked: Asked, code: str, details: str) -> str:
     here = asked.environment
-    if code == "header_timestamp_expired":
+    if "header_timestamp_expired" in (code, details):
         return _clock(reply, asked)
     if details == "NOT_FOUND":
         other = _OTHER.get(here, "another exchange")

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "check_deadline"]
 
+_LARGEST_PAGES = {"2025": 100}
+"""The most rows a list route of a dialect answers, where all routes have the same limit."""
+
 
 def check_deadline(seconds: float) -> float:
     """A deadline that can be met."""
@@ -61,6 +64,8 @@ class Client:
         Folder for answers that cannot change any more.
     deadline : float
         Time a call may take, retries and waiting included [s].
+    dialect : str
+        ``"2026"``, or ``"2025"`` for a sandbox that speaks as in the documents of that year.
     clock : callable
         Aware UTC wall time.
     """
@@ -82,6 +87,7 @@ class Client:
         self.websocket = target.environment.websocket_beside(target.root)
         self.cache = cache
         self.deadline = deadline
+        self.dialect = target.dialect
         self.clock: Callable[[], datetime] = timing.now
         self._signer = signer
         self._embedded = target.embedded
@@ -193,7 +199,7 @@ class Client:
         cursor : str
             Where to start; empty for the beginning.
         limit : int or None
-            Rows per page; None sends no limit.
+            Rows per page, at most what the dialect allows; None sends no limit.
         max_rows : int, optional
             Stop when this many rows have arrived.
         outline : callable, optional
@@ -207,6 +213,9 @@ class Client:
             which holds the cursor to go on from.
         """
         clean_path(path)
+        largest = _LARGEST_PAGES.get(self.dialect)
+        if limit is not None and largest is not None:
+            limit = min(limit, largest)
         return Pages(
             lambda query: self.get_bytes(path, params=query),
             items_key,
@@ -292,5 +301,5 @@ class Client:
 
 def _items(body: Mapping[str, Any] | None) -> int:
     """How many orders a batch holds; each is billed."""
-    orders = body.get("orders") if isinstance(body, Mapping) else None
+    orders = body.get("orders", body.get("ids")) if isinstance(body, Mapping) else None
     return len(orders) if isinstance(orders, (list, tuple)) else 1

@@ -26,7 +26,7 @@ from kalshi_research.market_data.arguments import (
 )
 from kalshi_research.market_data.cache import cached
 from kalshi_research.market_data.news import Known, known_items
-from kalshi_research.market_data.tiers import cutoff
+from kalshi_research.market_data.tiers import cutoff, has_history
 from kalshi_research.market_data.walks import Collection, Row, Test, Walk
 from kalshi_research.provenance import note
 from kalshi_research.schemas import MARKETS
@@ -272,6 +272,8 @@ def get_market(client: Client, ticker: str) -> pd.DataFrame:
     try:
         rows.add_one(f"/markets/{name}", "market", "markets", "live")
     except NotFoundError:
+        if not has_history(client):
+            raise
         rows.add_one(f"/historical/markets/{name}", "market", "markets", "historical")
     return rows.frame(asked={name})
 
@@ -426,7 +428,9 @@ def _fetch(
     )
     by_name = question["target"] == "tickers"
     walks = (
-        _walks_by_name(rows, question) if by_name else _walks_by_filter(client, rows, question, known)
+        _walks_by_name(client, rows, question)
+        if by_name
+        else _walks_by_filter(client, rows, question, known)
     )
     for walk in walks:
         rows.walk(replace(walk, keep=_both(walk.keep, keep)))
@@ -436,13 +440,14 @@ def _fetch(
     return _inside(frame, question["window"])
 
 
-def _walks_by_name(rows: Collection, question: dict[str, Any]) -> Iterator[Walk]:
+def _walks_by_name(client: Client, rows: Collection, question: dict[str, Any]) -> Iterator[Walk]:
     names: list[str] = question["names"]
     status = question["status"]
     for i, some in enumerate(chunks(names, TICKERS_A_REQUEST)):
         params = {"tickers": ",".join(some), "status": status, **_bounds(question["window"])}
         yield Walk(f"live:{i}", "/markets", "markets", params)
-    if question["historical"] is False or status not in (None, "settled") or rows.full:
+    wanted = question["historical"] is not False and has_history(client)
+    if not wanted or status not in (None, "settled") or rows.full:
         return
     found = set(rows.so_far().index)
     missing = [name for name in names if name not in found]

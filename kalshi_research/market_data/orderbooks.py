@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from kalshi_research.errors import InputError, PartialDataWarning, printable, warn
+from kalshi_research.errors import InputError, NotFoundError, PartialDataWarning, printable, warn
 from kalshi_research.market_data.arguments import (
     TICKERS_A_REQUEST,
     Tickers,
@@ -14,6 +15,7 @@ from kalshi_research.market_data.arguments import (
     whole_number,
 )
 from kalshi_research.market_data.walks import Collection, Walk
+from kalshi_research.progress import progress as bar_of
 from kalshi_research.provenance import note
 from kalshi_research.schemas import ORDERBOOKS
 
@@ -131,8 +133,12 @@ def get_orderbooks(
         show_progress=progress,
         context={"tickers": names},
     )
-    for i, some in enumerate(chunks(names, TICKERS_A_REQUEST)):
-        rows.walk(Walk(f"live:{i}", "/markets/orderbooks", "orderbooks", {"tickers": some}, limit=None))
+    if client.dialect == "2025":
+        _one_by_one(client, rows, names, depth, progress)
+    else:
+        for i, some in enumerate(chunks(names, TICKERS_A_REQUEST)):
+            params = {"tickers": some}
+            rows.walk(Walk(f"live:{i}", "/markets/orderbooks", "orderbooks", params, limit=None))
     frame = _cut(rows.frame(), depth)
     missing = rows.missing
     if missing:
@@ -145,6 +151,27 @@ def get_orderbooks(
         frame["ticker"] = frame["ticker"].cat.set_categories(known)
         note(frame, complete=False)
     return frame
+
+
+def _one_by_one(
+    client: Client, rows: Collection, names: list[str], depth: int, show_progress: bool | None
+) -> None:
+    """A request for each market: in 2025 no route answered several books."""
+    with ExitStack() as stack:
+        bar = None
+        if len(names) > 1:
+            bar = stack.enter_context(bar_of(len(names), "orderbooks", enabled=show_progress))
+        for name in names:
+            with rows.between():
+                try:
+                    body = client.get_bytes(
+                        f"/markets/{name}/orderbook", params={"depth": depth or None}
+                    )
+                except NotFoundError:
+                    continue
+            rows.add_body(body, "live", ticker=name)
+            if bar is not None:
+                bar.update(1)
 
 
 def _levels(depth: int) -> int:

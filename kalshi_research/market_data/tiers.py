@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
     from kalshi_research.client import Client
 
-__all__ = ["cutoff", "exchange_time", "is_unknown", "require_known"]
+__all__ = ["cutoff", "exchange_time", "has_history", "is_unknown", "require_known"]
+
+
+def has_history(client: Client) -> bool:
+    """Whether the exchange has a historical tier: in 2025 everything was live."""
+    return client.dialect != "2025"
 
 
 def cutoff(client: Client, what: str) -> pd.Timestamp | None:
@@ -41,6 +46,8 @@ def cutoff(client: Client, what: str) -> pd.Timestamp | None:
     pandas.Timestamp or None
         None where the exchange has no historical tier.
     """
+    if not has_history(client):
+        return None
     try:
         answer = client.request("GET", "/historical/cutoff")
     except NotFoundError:
@@ -101,10 +108,10 @@ def require_known(client: Client, names: Sequence[str], *, of: int) -> bool:
         If nothing came back at all, because neither tier knows any of them.
     """
     unknown = list(names)
-    for path in ("/markets", "/historical/markets"):
+    for path in ("/markets", "/historical/markets") if has_history(client) else ("/markets",):
         known: set[str] = set()
         for some in chunks(unknown, TICKERS_A_REQUEST):
-            answer = client.request("GET", path, params={"tickers": ",".join(some), "limit": 1000})
+            answer = client.request("GET", path, params={"tickers": ",".join(some), "limit": 100})
             known.update(str(row.get("ticker")) for row in answer.get("markets") or [])
         unknown = [name for name in unknown if name not in known]
         if not unknown:

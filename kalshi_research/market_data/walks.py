@@ -205,9 +205,9 @@ class Collection:
             raise DecodeError("the answer lacks the object asked for", where=f"$.{key}")
         self.add_body(json.dumps({items_key: [answer[key]]}).encode(), tier)
 
-    def add_body(self, body: bytes, tier: str) -> None:
-        """Add an answer that needs no walk."""
-        self._count(tier, self.decoder.add(body))
+    def add_body(self, body: bytes, tier: str, **about: str) -> None:
+        """Add an answer that needs no walk; `about` is what the decoder cannot read off it."""
+        self._count(tier, self.decoder.add(body, **about))
 
     def _count(self, tier: str, rows: int) -> None:
         if tier not in self._tiers:

@@ -24,6 +24,13 @@ STATUSES = (
     "amended",
     "finalized",
 )
+# The documents of 2025 have the words of the filter in answers too.
+_OLD_STATUSES = {
+    "unopened": "initialized",
+    "paused": "inactive",
+    "open": "active",
+    "settled": "finalized",
+}
 STRIKE_TYPES = (
     "greater",
     "greater_or_equal",
@@ -52,8 +59,14 @@ def offered(price: Any) -> Any:
 
 
 def _without_sentinels(table: pa.Table, context: Mapping[str, Any]) -> pa.Table:
-    """Prices of empty sides, and of markets that never traded, become missing."""
+    """Prices of empty sides, and of markets that never traded, become missing; statuses today's."""
     del context
+    for old, today in _OLD_STATUSES.items():
+        status = table["status"]
+        place = table.column_names.index("status")
+        table = table.set_column(
+            place, "status", pc.if_else(pc.equal(status, old), pa.scalar(today), status)
+        )
     none = pa.scalar(None, pa.float64())
     real = {name: offered(table[name]) for name in (*_SIZED, *_UNSIZED)}
     for name, size in _SIZED.items():
@@ -86,7 +99,14 @@ MARKETS = Schema(
         _text("title", "question; deprecated by the exchange"),
         _text("yes_sub_title", "what YES stands for", promised=True),
         _text("no_sub_title", "what NO stands for", promised=True),
-        Column("status", "text", "state of its life", ("status",), need="required", known=STATUSES),
+        Column(
+            "status",
+            "text",
+            "state of its life",
+            ("status",),
+            need="required",
+            known=(*STATUSES, *_OLD_STATUSES),
+        ),
         dollars("yes_bid", "best bid for YES", "required"),
         dollars("yes_ask", "best ask for YES", "required"),
         dollars("last_price", "last traded price of YES", "required"),
@@ -169,5 +189,11 @@ MARKETS = Schema(
         "risk_limit_cents": "no longer a rule of the exchange",
         "tick_size": "says less than price_ranges",
         "category": "belongs to the series",
+        "yes_price": "repeats last_price",
+        "yes_price_dollars": "repeats last_price",
+        "no_price": "one dollar less last_price",
+        "no_price_dollars": "one dollar less last_price",
+        "price": "repeats last_price",
+        "price_dollars": "repeats last_price",
     },
 )

@@ -156,7 +156,6 @@ def order_view(exchange: Exchange, order: Order) -> Json:
 def fill_view(exchange: Exchange, view: Json) -> Json:
     """One's own half of a trade."""
     told = _retold(view)
-    del told["fee_cost"]
     told |= _words(exchange, told["order_id"], told)
     return _with_price(told, told["side"])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,11 @@ from kalshi_research.sandbox.traded import TradedWorld
 from kalshi_research.sandbox.world import MarketHistory
 from kalshi_research.sandbox.world.history import Parents, Quotes, Tape
 from kalshi_research.sandbox.world.specs import LINEAR_CENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kalshi_research.sandbox.world import MarketSpec
 
 __all__ = ["CENT", "World2025"]
 
@@ -43,11 +48,17 @@ class World2025(TradedWorld):
             del listed.events[event.ticker]
             for market in event.markets:
                 del listed.markets[market.ticker]
-        for market in listed.markets.values():
+        for event in documented_events(now, seed, listed.series):
+            self._behave(event.markets)
+            listed.add(event)
+
+    def _behave(self, markets: Iterable[MarketSpec]) -> None:
+        """Trade all markets in whole cents and whole contracts."""
+        found = list(markets)
+        super()._behave(found)
+        for market in found:
             market.structure = LINEAR_CENT
             market.flow = replace(market.flow, whole=True)
-        for event in documented_events(now, seed, listed.series):
-            listed.add(event)
 
     def history(self, ticker: str) -> MarketHistory:
         """The life of a market; the example's stands still at the touch that is printed."""
