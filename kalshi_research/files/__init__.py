@@ -8,15 +8,22 @@ It returns exactly what the ``get_`` function of the same name returns.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from kalshi_research.errors import FrameError, InputError, printable
-from kalshi_research.files.sources import Source, content, is_untyped
+from kalshi_research.files.own import (
+    read_fills,
+    read_orders,
+    read_positions,
+    read_settlements,
+    write_fills,
+    write_orders,
+    write_positions,
+    write_settlements,
+)
+from kalshi_research.files.reading import file_provenance, read_rows, with_provenance
+from kalshi_research.files.sources import Source, content
 from kalshi_research.files.stored import is_stored, read_frame, restored, write_frame
-from kalshi_research.provenance import KEY, note, provenance
 from kalshi_research.schemas import (
     CANDLESTICKS,
     EVENTS,
@@ -24,31 +31,39 @@ from kalshi_research.schemas import (
     ORDERBOOKS,
     SERIES,
     TRADES,
-    Kind,
-    Schema,
 )
-from kalshi_research.schemas.recorded import book_answers, has_more, pages
-from kalshi_research.schemas.tables import is_own, numbered, own_frame
+from kalshi_research.schemas.recorded import book_answers
+from kalshi_research.schemas.tables import is_own, own_frame
 
 if TYPE_CHECKING:
     from os import PathLike
+
+    import pandas as pd
 
 __all__ = [
     "Source",
     "read_candlesticks",
     "read_events",
+    "read_fills",
     "read_frame",
     "read_markets",
     "read_orderbook",
     "read_orderbooks",
+    "read_orders",
+    "read_positions",
     "read_series",
+    "read_settlements",
     "read_trades",
     "write_candlesticks",
     "write_events",
+    "write_fills",
     "write_frame",
     "write_markets",
     "write_orderbooks",
+    "write_orders",
+    "write_positions",
     "write_series",
+    "write_settlements",
     "write_trades",
 ]
 
@@ -79,7 +94,7 @@ def read_trades(source: Source) -> pd.DataFrame:
     >>> read_trades(page)[["ticker", "yes_price", "quantity"]].to_dict("records")
     [{'ticker': 'T', 'yes_price': 0.42, 'quantity': 3.0}]
     """
-    return _read(source, TRADES)
+    return read_rows(source, TRADES)
 
 
 def read_markets(source: Source) -> pd.DataFrame:
@@ -100,7 +115,7 @@ def read_markets(source: Source) -> pd.DataFrame:
     >>> read_markets({"markets": []}).index.name
     'ticker'
     """
-    return _read(source, MARKETS)
+    return read_rows(source, MARKETS)
 
 
 def read_events(source: Source) -> pd.DataFrame:
@@ -121,7 +136,7 @@ def read_events(source: Source) -> pd.DataFrame:
     >>> read_events('{"events": []}').index.name
     'event_ticker'
     """
-    return _read(source, EVENTS)
+    return read_rows(source, EVENTS)
 
 
 def read_series(source: Source) -> pd.DataFrame:
@@ -142,7 +157,7 @@ def read_series(source: Source) -> pd.DataFrame:
     >>> read_series('{"series": []}').index.name
     'series_ticker'
     """
-    return _read(source, SERIES)
+    return read_rows(source, SERIES)
 
 
 def read_candlesticks(
@@ -172,7 +187,7 @@ def read_candlesticks(
     """
     if period_interval is not None and period_interval <= 0:
         raise InputError(f"period_interval must be a positive number of minutes, not {period_interval}")
-    return _read(source, CANDLESTICKS, ticker=ticker, period_interval=period_interval)
+    return read_rows(source, CANDLESTICKS, ticker=ticker, period_interval=period_interval)
 
 
 def read_orderbook(source: Source, *, ticker: str | None = None) -> pd.DataFrame:
@@ -385,28 +400,6 @@ def write_orderbooks(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
     write_frame(path, frame, ORDERBOOKS)
 
 
-def _read(source: Source, schema: Schema, **context: Any) -> pd.DataFrame:
-    found, name = content(source)
-    if isinstance(found, bytes):
-        decoder = schema.decoder(**context)
-        n_pages, complete = 0, True
-        for page in pages(found, schema):
-            decoder.add(page)
-            n_pages += 1
-            complete = not has_more(page)
-        return decoder.frame(_provenance(name, schema, decoder.rows, n_pages, complete=complete))
-    if is_stored(found):
-        return restored(found, schema, name)
-    if is_own(found.column_names, schema):
-        return _with_provenance(own_frame(found, schema), source, name, schema)
-    decoder = schema.decoder(**context)
-    decoder.add_table(found if not is_untyped(found) else numbered(found, schema))
-    frame = decoder.frame(_provenance(name, schema, decoder.rows, 1))
-    if decoder.left_out:
-        note(frame, left_out=", ".join(decoder.left_out))
-    return frame
-
-
 def _read_books(source: Source, ticker: str | None) -> pd.DataFrame:
     found, name = content(source)
     if isinstance(found, bytes):
@@ -415,7 +408,7 @@ def _read_books(source: Source, ticker: str | None) -> pd.DataFrame:
         for own_name, answer in book_answers(found):
             decoder.add(answer, ticker=ticker or own_name or "unknown")
             n_pages += 1
-        return decoder.frame(_provenance(name, ORDERBOOKS, decoder.rows, n_pages))
+        return decoder.frame(file_provenance(name, ORDERBOOKS, decoder.rows, n_pages))
     if is_stored(found):
         return restored(found, ORDERBOOKS, name)
     if not is_own(found.column_names, ORDERBOOKS):
@@ -423,28 +416,4 @@ def _read_books(source: Source, ticker: str | None) -> pd.DataFrame:
             f"{printable(name)} is no table of order books: it needs the columns "
             f"{', '.join(ORDERBOOKS.names)}"
         )
-    return _with_provenance(own_frame(found, ORDERBOOKS), source, name, ORDERBOOKS)
-
-
-def _with_provenance(frame: pd.DataFrame, source: Source, name: str, schema: Kind) -> pd.DataFrame:
-    if isinstance(source, pd.DataFrame):
-        frame.attrs = dict(source.attrs)
-    frame.attrs.setdefault(KEY, _provenance(name, schema, len(frame), 1))
-    return frame
-
-
-def _provenance(
-    name: str, schema: Kind, rows: int, n_pages: int, *, complete: bool = True
-) -> dict[str, Any]:
-    return dict(
-        provenance(
-            environment="file",
-            host=name,
-            endpoint="",
-            fetched_at=datetime.now(UTC),
-            rows=rows,
-            pages=n_pages,
-            complete=complete,
-            schema=schema.tag,
-        )
-    )
+    return with_provenance(own_frame(found, ORDERBOOKS), source, name, ORDERBOOKS)
