@@ -82,7 +82,7 @@ class Client:
         timing: Timing | None = None,
     ) -> None:
         timing = timing or Timing()
-        self.environment: Environment = target.environment
+        self._environment: Environment = target.environment
         self.host = urlsplit(target.root).netloc
         self.websocket = target.environment.websocket_beside(target.root)
         self.cache = cache
@@ -111,6 +111,16 @@ class Client:
     def signed(self) -> bool:
         """Whether requests carry a signature."""
         return self._signer is not None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the public key; empty without one."""
+        return self._signer.fingerprint if self._signer is not None else ""
+
+    @property
+    def environment(self) -> Environment:
+        """Which exchange; it cannot be changed."""
+        return self._environment
 
     @property
     def simulated(self) -> bool:
@@ -289,12 +299,12 @@ class Client:
         return self.deadline if deadline is None else check_deadline(deadline)
 
     def _check_write(self, call: Call) -> None:
-        if call.method == "GET" or self.environment.name != "prod":
+        if call.method == "GET" or self._environment.name != "prod":
             return
         if self._write_grant is None or not self._write_grant(call.method, call.route):
             raise ConfigError(
                 f"{call.method} {printable(call.route, 80)} writes to prod; nothing was sent.\n"
-                "Changing the real exchange needs a grant, which only the trading functions can give.\n"
+                "Changing the real exchange needs a grant: a trading function, and kr.arm() first.\n"
                 'Use "demo" or "sandbox" to try things out.'
             )
 
