@@ -69,6 +69,7 @@ def test_the_contracts_hold(copy: Path) -> None:
         ("plotting", "import ipywidgets", "only panels knows widgets"),
         ("client", "from tqdm.auto import tqdm", "only progress knows tqdm"),
         ("client", "import uvicorn", "only the sandbox serves"),
+        ("client", "import websockets.client", "only streaming and the sandbox speak WebSocket"),
         ("client", "import pandas", "work without pandas"),
         ("money", "import pandas", "work without pandas"),
         ("sandbox", "def f():\n    import pandas as pd", "work without pandas"),

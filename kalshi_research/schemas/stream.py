@@ -84,7 +84,8 @@ class Trade(msgspec.Struct, gc=False):
 class Reply(msgspec.Struct):
     """A frame without a book or trade: a reply to a command, or of a channel not read here.
 
-    `name` is the ``type`` of the frame.
+    `name` is the ``type`` of the frame, `number` that of the command it answers, `body` its
+    payload as it came.
     """
 
     kind: ClassVar[Literal["reply"]] = "reply"
@@ -94,6 +95,10 @@ class Reply(msgspec.Struct):
     tickers: list[str] | None
     code: int | None
     sent_ms: int
+    number: int | None = None
+    channel: str | None = None
+    said: str = ""
+    body: Mapping[str, Any] | None = None
 
 
 Event: TypeAlias = Delta | Snapshot | Trade | Reply
@@ -166,6 +171,7 @@ class _TradeFrame(_Frame, tag="trade", gc=False):
 
 class _Other(msgspec.Struct):
     type: str
+    id: int | None = None
     sid: _Whole | None = None
     seq: _Whole | None = None
     msg: Any = None
@@ -349,7 +355,11 @@ class StreamDecoder:
                 f"a frame `{found.type}` is not what the protocol promises: {printable(objection, 160)}"
             )
         msg = found.msg if isinstance(found.msg, Mapping) else {}
-        tickers, code = msg.get("market_tickers"), msg.get("code")
+        tickers, code, channel, said = (
+            msg.get(name) for name in ("market_tickers", "code", "channel", "msg")
+        )
+        if tickers is None and isinstance(msg.get("market_ticker"), str):
+            tickers = [msg["market_ticker"]]
         return Reply(
             found.type,
             found.sid if found.sid is not None else _sid(msg),
@@ -357,6 +367,10 @@ class StreamDecoder:
             tickers if _are_texts(tickers) else None,
             code if type(code) is int else None,
             _UNKNOWN if found.sending_ts_ms is None else found.sending_ts_ms,
+            found.id,
+            channel if isinstance(channel, str) else None,
+            said if isinstance(said, str) else "",
+            msg,
         )
 
 

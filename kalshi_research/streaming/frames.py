@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,7 +16,9 @@ from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
 from kalshi_research.schemas import TRADES
 
 if TYPE_CHECKING:
-    from kalshi_research.schemas.stream import Trade
+    from kalshi_research.schemas.stream import Delta, Trade
+    from kalshi_research.streaming.books import Levels
+    from kalshi_research.streaming.feeds import Taped
 
 __all__ = [
     "STATUSES",
@@ -104,6 +106,65 @@ def levels(noted: array[int], names: Sequence[str]) -> pd.DataFrame:
             "quantity": count / COUNT_SCALE,
             "cumulative": running / COUNT_SCALE,
         }
+    )
+
+
+def book_levels(names: Sequence[str], books: Iterable[Levels | None]) -> pd.DataFrame:
+    """The levels of some books as `get_orderbook` has them; none of a book that is not known."""
+    rows: list[tuple[int, int, int, int, int, int]] = []
+    for code, book in enumerate(books):
+        for is_ask, side in enumerate(book or ()):
+            running = 0
+            for level, (price, count) in enumerate(side):
+                running += count
+                rows.append((code, is_ask, level, price, count, running))
+    found = np.array(rows, dtype=np.int64).reshape(-1, 6).T
+    return pd.DataFrame(
+        {
+            "ticker": _tickers(found[0], names),
+            "side": pd.Categorical.from_codes(found[1], categories=_SIDES),
+            "level": found[2],
+            "price": found[3] / PRICE_SCALE,
+            "quantity": found[4] / COUNT_SCALE,
+            "cumulative": found[5] / COUNT_SCALE,
+        }
+    )
+
+
+def taped(rows: Sequence[Taped]) -> pd.DataFrame:
+    """Trades of a live stream with the quotes they met, oldest first."""
+    rows = sorted(rows, key=lambda row: row.trade.time_ms)
+    frame = trades([(row.trade, row.trade.time_ms * 1000, 0) for row in rows]).drop(columns="arrival")
+    tops = [row.top for row in rows]
+
+    def of(name: str) -> Ints:
+        return np.array([0 if top is None else getattr(top, name) for top in tops], dtype=np.int64)
+
+    bid, no = of("bid"), of("ask")
+    frame["yes_bid"] = ratio(bid, PRICE_SCALE, bid > 0)
+    frame["yes_bid_size"] = ratio(of("bid_size"), COUNT_SCALE, bid > 0)
+    frame["yes_ask"] = ratio(PRICE_SCALE - no, PRICE_SCALE, no > 0)
+    frame["yes_ask_size"] = ratio(of("ask_size"), COUNT_SCALE, no > 0)
+    stamps = np.array([-1 if top is None else top.time_ms * 1000 for top in tops], dtype=np.int64)
+    frame["quote_time"] = times(stamps)
+    frame["received"] = times(np.array([row.received for row in rows], dtype=np.int64))
+    frame["is_late"] = np.array([row.is_late for row in rows], dtype=bool)
+    return frame
+
+
+def own_changes(rows: Sequence[Delta]) -> pd.DataFrame:
+    """Changes of books that orders of one's own made."""
+    side = np.array([row.side for row in rows], dtype=np.int64)
+    price = np.array([row.price for row in rows], dtype=np.int64)
+    return pd.DataFrame(
+        {
+            "ticker": pd.array([row.ticker for row in rows], dtype="str"),
+            "side": pd.Categorical.from_codes(side, categories=_SIDES),
+            "price": np.where(side == 1, PRICE_SCALE - price, price) / PRICE_SCALE,
+            "change": np.array([row.change for row in rows], dtype=np.int64) / COUNT_SCALE,
+            "client_order_id": pd.array([row.client_order_id for row in rows], dtype="str"),
+        },
+        index=times(np.array([row.time_ms for row in rows], dtype=np.int64) * 1000),
     )
 
 

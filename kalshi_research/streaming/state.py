@@ -371,6 +371,27 @@ class Session:
             self.ended(sid, reason)
         self._ended.clear()
 
+    def doubt(self, reason: str) -> None:
+        """A frame came that nobody can read: it may have been of any book."""
+        for book in self._books.values():
+            if book.status in ("live", "stale"):
+                self._drop(book, "syncing", reason)
+
+    def position(self, sid: int) -> int:
+        """The number of the next frame of a subscription; -1 where it is not known."""
+        found = self._subscriptions.get(sid)
+        return _UNKNOWN if found is None or found.next is None else found.next
+
+    def has_ended(self, sid: int) -> bool:
+        """Whether a subscription has ended, so that what still comes for it is late."""
+        return sid in self._ended
+
+    def forget(self, ticker: str) -> None:
+        """Nobody wants a market any more."""
+        book = self._books.pop(ticker, None)
+        if book is not None and book.sid in self._subscriptions:
+            self._subscriptions[book.sid].books.pop(ticker, None)
+
     def suspend(self, reason: str) -> None:
         """It is doubtful whether the other end is there: live books become stale."""
         for book in self._books.values():

@@ -1,0 +1,185 @@
+"""What keeps the books of one connection right: repairs, and proofs that nothing was lost.
+
+A book that is out of step is repaired by a snapshot inside its subscription; if a few do not
+help, by a new subscription; if that does not help either, by a new connection. A frame lost
+*last*, before silence, leaves no gap: so every subscription must answer now and then with a
+numbered frame, and a few books in turn are compared with a fresh snapshot.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kalshi_research.streaming.books import Book
+    from kalshi_research.streaming.options import StreamOptions
+    from kalshi_research.streaming.state import Session
+    from kalshi_research.streaming.subscriptions import Held, Subscriptions
+
+__all__ = ["Upkeep"]
+
+_MOST_PROVED = 2_000
+"""A list of more markets than this is too long to be sent just as a proof."""
+_RENEWALS = 2
+
+
+class Upkeep:
+    """Repairs and audits of one connection.
+
+    Attributes
+    ----------
+    repairs, renewals, audits, mismatches : int
+        Books asked for anew, subscriptions made anew, books compared, and books that a
+        comparison found wrong.
+    """
+
+    def __init__(self, options: StreamOptions, session: Session, subscriptions: Subscriptions) -> None:
+        self._options = options
+        self._session = session
+        self._subscriptions = subscriptions
+        self._asked: dict[str, float] = {}
+        self._tries: dict[str, int] = {}
+        self._turn: deque[str] = deque()
+        self._next_audit = 0.0
+        self._next_check = 0.0
+        self._renewed = 0
+        self._silent = 0
+        self._seen = (-1, -1)
+        self._moved = 0.0
+        self.repairs = self.renewals = self.audits = self.mismatches = 0
+
+    def connected(self, now: float) -> None:
+        """A new connection: nothing is asked for yet."""
+        self._asked.clear()
+        self._tries.clear()
+        self._renewed = self._silent = 0
+        self._seen = (-1, -1)
+        self._moved = now
+        self._next_check = now
+        self._plan_audit(now)
+
+    def hurry(self) -> None:
+        """Look after the books, and prove them, with the next step."""
+        self._next_check = self._next_audit = 0.0
+
+    def look(self) -> None:
+        """Look after the books with the next step."""
+        self._next_check = 0.0
+
+    def came(self, book: Book) -> None:
+        """A snapshot was taken in."""
+        self._tries.pop(book.ticker, None)
+        self._asked.pop(book.ticker, None)
+        self._silent = 0
+
+    def step(self, now: float) -> str:
+        """Do what is due; why the connection should be given up, if it should."""
+        held = self._subscriptions.channel("books")
+        if held is not None and held.sid is not None:
+            if now >= self._next_check:
+                self._next_check = now + self._options.repair_timeout / 2
+                wrong = self._repair(held, held.sid, now)
+                if wrong:
+                    return wrong
+            wrong = self._listen(held.sid, now)
+            if wrong:
+                return wrong
+        if now >= self._next_audit:
+            self._audit(now)
+        return ""
+
+    def _repair(self, held: Held, sid: int, now: float) -> str:  # noqa: C901
+        books, patience = self._session.books, self._options.repair_timeout
+        due, hopeless = [], False
+        waiting = False
+        for ticker in held.asked:
+            book = books.get(ticker)
+            if book is not None and book.sid == sid and book.status in ("live", "stale"):
+                continue
+            waiting = True
+            came_before = book is not None and book.seq >= 0 and book.sid == sid
+            last = self._asked.get(ticker)
+            if last is None and not came_before:
+                self._asked[ticker] = now  # its snapshot is on the way
+                continue
+            tries = self._tries.get(ticker, 0)
+            often = tries < self._options.repairs
+            hopeless |= came_before and not often
+            if last is None or now - last >= (patience if often else self._options.dead_after):
+                due.append(ticker)
+        if not waiting:
+            self._renewed = 0
+        if hopeless:
+            if self._renewed >= _RENEWALS:
+                return "snapshots and new subscriptions do not repair its books"
+            if self._subscriptions.renew(held, now):
+                self._renewed += 1
+                self.renewals += 1
+                self._tries.clear()
+                self._asked.clear()
+            return ""
+        size = self._options.markets_a_command
+        for at in range(0, len(due), size):
+            some = due[at : at + size]
+            if not self._subscriptions.snapshots(held, some, now):
+                self._next_check = now  # as soon as commands are allowed again
+                break
+            for ticker in some:
+                self._asked[ticker] = now
+                self._tries[ticker] = self._tries.get(ticker, 0) + 1
+                self.repairs += 1
+        return ""
+
+    def _listen(self, sid: int, now: float) -> str:
+        """A subscription that moves is alive; one that neither moves nor answers is not."""
+        seen = (sid, self._session.position(sid))
+        if seen != self._seen:
+            self._seen, self._moved = seen, now
+            self._silent = 0
+            self._subscriptions.unanswered = False
+        if self._subscriptions.unanswered:
+            self._subscriptions.unanswered = False
+            if now - self._moved >= self._options.command_timeout:
+                self._silent += 1
+                self._next_audit = 0.0
+                if self._silent >= 2:
+                    return "the exchange answers pings but no questions"
+                self._session.suspend("a question about the books got no answer")
+        return ""
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a question is unanswered, so that a ping is no proof."""
+        return self._silent > 0
+
+    def _audit(self, now: float) -> None:
+        self._plan_audit(now)
+        for held in self._subscriptions.channels():
+            if held.sid is None or not held.channel.numbered:
+                continue
+            if held.channel.name == "books":
+                some = self._next_markets(held)
+                if some and self._subscriptions.snapshots(held, some, now):
+                    self.audits += len(some)
+            elif 0 < len(held.asked) <= _MOST_PROVED:
+                self._subscriptions.prove(held, now)
+
+    def _plan_audit(self, now: float) -> None:
+        self._next_audit = now + self._options.audit_every * random.uniform(0.9, 1.0)  # noqa: S311
+
+    def _next_markets(self, held: Held) -> list[str]:
+        """The markets whose turn it is: each one comes before any comes again."""
+        known = set(self._turn)
+        self._turn.extend(ticker for ticker in held.asked if ticker not in known)
+        some: list[str] = []
+        for _ in range(len(self._turn)):
+            ticker = self._turn.popleft()
+            if ticker not in held.asked:
+                continue
+            self._turn.append(ticker)
+            some.append(ticker)
+            if len(some) >= self._options.audit_markets:
+                break
+        return some
