@@ -1,0 +1,156 @@
+"""JupyterLab with a real browser before it: write cells, run them, click, look."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# As root there is no sandbox for the browser; nothing may be fetched in the background.
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+START, CELLS = 60.0, 60_000
+DONE = """count => {
+  const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
+  return prompts.length >= count && prompts.every(each => /\\[\\d+\\]:/.test(each.textContent));
+}"""
+READY = """async () => {
+  const found = window.jupyterapp?.shell?.currentWidget;
+  if (!found?.sessionContext) return false;
+  await found.sessionContext.ready;
+  await found.sessionContext.session?.kernel?.info;
+  return Boolean(found.sessionContext.session?.kernel);
+}"""
+
+
+def browser_path() -> str | None:
+    """A Chromium on this machine."""
+    names = (os.environ.get("CHROMIUM", ""), *BROWSERS)
+    return next((path for name in names if name and (path := shutil.which(name))), None)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Lab:
+    """A JupyterLab of its own, with private settings, in a folder."""
+
+    def __init__(self, folder: Path, browser: Browser) -> None:
+        self.folder = folder
+        self.browser = browser
+        self.port = _free_port()
+        self.token = secrets.token_hex(16)
+        self.url = f"http://127.0.0.1:{self.port}"
+        (folder / "work").mkdir(parents=True, exist_ok=True)
+        environment = dict(os.environ, PYTHONUNBUFFERED="1", KALSHI_RESEARCH_PROGRESS="0")
+        for name in (
+            "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR",
+            "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR",
+        ):  # fmt: skip
+            environment[name] = str(folder / name.lower())
+        self._log = (folder / "lab.log").open("wb")
+        self._process = subprocess.Popen(
+            [
+                sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+                "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}",
+                "--ServerApp.port_retries=0",
+                f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={folder / 'work'}",
+                "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
+            ],
+            stdout=self._log, stderr=subprocess.STDOUT, env=environment,
+        )  # fmt: skip
+        self._wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START
+        status = f"{self.url}/api/status?token={self.token}"
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(status, timeout=2).close()  # noqa: S310 - http, our own
+                return
+            time.sleep(0.1)
+        self.close()
+        raise RuntimeError((self.folder / "lab.log").read_text("utf-8", "replace")[-2000:])
+
+    def close(self) -> None:
+        """Stop the server and its kernels."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._log.close()
+
+    def write(self, name: str, *cells: str) -> Path:
+        """A notebook of code cells; one that begins with ``#%%`` is text."""
+        made = [
+            new_markdown_cell(cell.removeprefix("#%%"))
+            if cell.startswith("#%%")
+            else new_code_cell(cell)
+            for cell in cells
+        ]
+        path = self.folder / "work" / f"{name}.ipynb"
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(new_notebook(cells=made, metadata={"kernelspec": kernel}), path)
+        return path
+
+    def _set(self, name: str, **settings: Any) -> None:
+        folder = self.folder / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.jupyterlab-settings").write_text(json.dumps(settings), "utf-8")
+
+    @contextlib.contextmanager
+    def page(self, name: str, *, dark: bool = False, width: int = 1200) -> Iterator[Page]:
+        """A notebook in a page of its own, its kernel ready, nothing run yet."""
+        self._set("themes", theme="JupyterLab Dark" if dark else "JupyterLab Light")
+        self._set("notification", fetchNews="false", checkForUpdates=False)
+        context = self.browser.new_context(
+            viewport={"width": width, "height": 1000}, color_scheme="dark" if dark else "light"
+        )
+        page = context.new_page()
+        try:
+            page.goto(f"{self.url}/doc/tree/{name}.ipynb?token={self.token}&reset")
+            page.wait_for_selector(".jp-Notebook", timeout=CELLS)
+            page.wait_for_function(READY, timeout=CELLS)
+            yield page
+        finally:
+            context.close()
+
+
+def run_all(page: Page, cells: int) -> None:
+    """Run the whole notebook and wait until every cell has a number."""
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.wait_for_function(DONE, arg=cells, timeout=CELLS)
+
+
+def texts(page: Page, selector: str) -> list[str]:
+    """The visible texts of all that match."""
+    found: list[Any] = page.locator(selector).all_inner_texts()
+    return [str(text) for text in found]
