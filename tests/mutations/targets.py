@@ -1,0 +1,58 @@
+"""Which tests concern which modules, and which changes change nothing.
+
+Another package joins by a line here; paths are from the root of the project.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["EQUIVALENT", "TARGETS", "modules", "tests_of"]
+
+_ENGINE = (
+    "tests/test_engine_orders.py",
+    "tests/test_engine_accounts.py",
+    "tests/test_engine_groups.py",
+    "tests/test_engine_lifecycle.py",
+    "tests/test_engine_invariants.py",
+    "tests/test_engine_reference.py",
+)
+_STREAM = ("tests/test_sandbox_stream_spec.py", "tests/test_sandbox_stream.py")
+
+TARGETS: dict[str, tuple[str, ...]] = {
+    "kalshi_research/sandbox/engine/*.py": _ENGINE,
+    "kalshi_research/sandbox/order_routes.py": (
+        "tests/test_sandbox_orders.py",
+        "tests/test_sandbox_order_rules.py",
+    ),
+    "kalshi_research/sandbox/auth.py": ("tests/test_sandbox_auth.py",),
+    "kalshi_research/sandbox/scopes.py": ("tests/test_sandbox_keys.py",),
+    "kalshi_research/sandbox/rate_limits.py": (
+        "tests/test_sandbox_limits.py",
+        "tests/test_sandbox_auth.py",
+    ),
+    "kalshi_research/sandbox/stream/*.py": _STREAM,
+}
+"""Modules, and the tests that have to notice, quick ones first."""
+
+EQUIVALENT: dict[str, str] = {}
+"""Changes that no test can notice, by `Mutant.key`, and why."""
+
+
+def modules(root: Path, pattern: str = "") -> list[str]:
+    """The modules that there are tests for; only those whose path contains `pattern`."""
+    found = {
+        path.relative_to(root).as_posix()
+        for target in TARGETS
+        for path in root.glob(target)
+        if path.name != "__init__.py"
+    }
+    return sorted(path for path in found if pattern in path)
+
+
+def tests_of(path: str) -> tuple[str, ...]:
+    """The tests that concern a module."""
+    for target, tests in TARGETS.items():
+        if Path(path).match(target):
+            return tests
+    raise KeyError(path)
