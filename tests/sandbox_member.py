@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sandbox_calls import PREFIX, Caller
+
+if TYPE_CHECKING:
+    import requests
 
 ORDERS = "/portfolio/events/orders"
 TICKER = "KXHIGHNY-26NOV21-B44.5"
