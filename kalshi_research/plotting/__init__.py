@@ -14,12 +14,15 @@ from kalshi_research.plotting.candlesticks import plot_candlesticks
 from kalshi_research.plotting.depth import plot_depth
 from kalshi_research.plotting.depth_history import plot_depth_history
 from kalshi_research.plotting.fee_curve import plot_fee_curve
+from kalshi_research.plotting.impact import plot_impact_curve
 from kalshi_research.plotting.ladder import plot_ladder
 from kalshi_research.plotting.performance import plot_pnl
 from kalshi_research.plotting.price import plot_price
 from kalshi_research.plotting.slippage import plot_slippage
 from kalshi_research.plotting.spreads import plot_spreads
 from kalshi_research.plotting.summary import drawn
+from kalshi_research.plotting.tape import plot_tape
+from kalshi_research.plotting.volatility import plot_volatility_signature
 
 __all__ = [
     "drawn",
@@ -27,9 +30,12 @@ __all__ = [
     "plot_depth",
     "plot_depth_history",
     "plot_fee_curve",
+    "plot_impact_curve",
     "plot_ladder",
     "plot_pnl",
     "plot_price",
     "plot_slippage",
     "plot_spreads",
+    "plot_tape",
+    "plot_volatility_signature",
 ]

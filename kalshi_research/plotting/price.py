@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.lines import Line2D
 
 from kalshi_research.errors import FrameError, printable
 from kalshi_research.plotting import house
 from kalshi_research.plotting.frames import numbers, only_ticker, require, times
+from kalshi_research.plotting.prints import draw_prints
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -25,11 +25,6 @@ _TRADES = "get_trades and read_trades make such frames"
 _QUOTES = "quotes(book_history) makes such frames"
 _ALONE = np.timedelta64(30, "m")
 """Room on each side of trades that share one instant."""
-_LARGEST = 170.0
-"""Area of the marker of the largest trade [points²]."""
-_MANY = 4_000
-"""From so many markers on they are drawn as pixels also in a vector file."""
-
 Floats = npt.NDArray[np.float64]
 
 
@@ -166,53 +161,7 @@ def _draw_trades(
         line.set_linewidth(1.4)
         return [line] if np.isfinite(price).any() else []
     size = numbers(frame, "quantity", what="trades")
-    largest = np.nanmax(size, initial=0.0, where=np.isfinite(size))
-    area = np.clip(_LARGEST * size / max(largest, 1e-9), 3.0, None)
-    handles = [line]
-    for side, label, marker, colour, face in (
-        ("yes", "taker buys YES", "^", house.YES, house.YES),
-        ("no", "taker buys NO", "v", house.NO, "none"),
-        ("", "trade", "o", house.INK, "none"),
-    ):
-        mine = _taken_by(frame, side) & np.isfinite(price)
-        if mine.any():
-            ax.scatter(
-                house.days(when[mine]),
-                price[mine],
-                s=area[mine],
-                marker=marker,
-                facecolors=face,
-                edgecolors=colour,
-                linewidths=0.8,
-                alpha=0.75,
-                zorder=4,
-                gid=label,
-                rasterized=int(mine.sum()) > _MANY,
-            )
-            handles.append(
-                Line2D(
-                    [],
-                    [],
-                    linestyle="",
-                    marker=marker,
-                    color=colour,
-                    markerfacecolor=face,
-                    markersize=6,
-                    label=label,
-                )
-            )
-    handles.append(
-        Line2D([], [], linestyle="", label=f"area ∝ contracts, largest {house.contracts_text(largest)}")
-    )
-    return handles
-
-
-def _taken_by(frame: pd.DataFrame, side: str) -> npt.NDArray[np.bool_]:
-    if "taker_side" not in frame.columns:
-        return np.full(len(frame), side == "")
-    if not side:
-        return ~frame["taker_side"].isin(["yes", "no"]).to_numpy(dtype=bool)
-    return (frame["taker_side"] == side).to_numpy(dtype=bool, na_value=False)
+    return [line, *draw_prints(ax, frame, house.days(when), price, size)]
 
 
 def _limit(ax: Axes, price: Floats, band: pd.DataFrame | None) -> None:
