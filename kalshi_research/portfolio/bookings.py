@@ -207,7 +207,7 @@ def get_portfolio_history(
     """
     known = _news(known_rows(newer_than, HISTORY, id_field="entry_id", time="time"))
     question = Question.of(client, tickers, start, end, known, max_rows=None, cursor=cursor)
-    is_old = getattr(client, "dialect", "2026") == "2025"
+    is_old = client.dialect == "2025"
     rows = Collection(
         client,
         HISTORY,
@@ -228,7 +228,7 @@ def _old_walks(question: Question) -> Iterator[Walk]:
             "min_ts": unix_floor(question.low),
             "max_ts": unix_ceil(question.high),
         }
-        yield Walk(f"live:{name or '*'}", "/portfolio/history", "history", params, limit=100)
+        yield Walk(f"live:{name or '*'}", "/portfolio/history", "history", params)
 
 
 def _walks(client: Client, rows: Collection, question: Question) -> Iterator[Walk]:

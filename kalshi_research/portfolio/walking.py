@@ -245,17 +245,16 @@ def _require_markets(
 
 def cut_to_window(frame: pd.DataFrame, time: str, question: Question) -> pd.DataFrame:
     """Cut to the exact window: the exchange counts whole seconds, and what is known is no news."""
-    times = pd.Series(frame.index) if frame.index.name == time else frame[time]
+    plain = frame.reset_index()
+    times, inside = plain[time], pd.Series(True, index=plain.index)
     low, high, known = question.low, question.high, question.known
-    inside = pd.Series(True, index=times.index)
     if low is not None:
         after = known is not None and known.since is not None
         inside &= (times > low) if after else (times >= low)
     if high is not None:
         inside &= times < high
     if known is not None and known.ids:
-        column = frame.index if frame.index.name == known.id_field else frame[known.id_field]
-        inside &= ~column.isin(known.ids)
+        inside &= ~plain[known.id_field].isin(known.ids)
     if not inside.all():
         frame = frame[inside.to_numpy(dtype=bool)]
         note(frame, rows=len(frame))
