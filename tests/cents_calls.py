@@ -23,7 +23,7 @@ class CentsCaller(Caller):
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def place(self, ticker: str, *, user: int = 0, **terms: Any) -> Any:
+    def place(self, ticker: str, /, *, user: int = 0, **terms: Any) -> Any:
         """Send an order for one YES at 1 cent, or on other terms; None leaves a field out."""
         body: dict[str, Any] = {
             "ticker": ticker,
@@ -38,7 +38,7 @@ class CentsCaller(Caller):
         body = {name: value for name, value in (body | terms).items() if value is not None}
         return self.send("POST", ORDERS, body, user=user)
 
-    def order(self, ticker: str, *, user: int = 0, **terms: Any) -> dict[str, Any]:
+    def order(self, ticker: str, /, *, user: int = 0, **terms: Any) -> dict[str, Any]:
         """As `place`; the order that was taken."""
         answer = self.place(ticker, user=user, **terms)
         assert answer.status_code == 201, answer.text
