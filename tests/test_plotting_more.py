@@ -223,11 +223,59 @@ def sample_trades() -> pd.DataFrame:
     )
 
 
+def sample_tape() -> pd.DataFrame:
+    """Three orders in seven fills; the second walks down two prices, the third is a single print."""
+    rows = [
+        ("15:00:00", 0.42, 10.0, "yes"),
+        ("15:00:00", 0.43, 5.0, "yes"),
+        ("15:00:00", 0.43, 2.5, "yes"),
+        ("15:07:30", 0.41, 100.0, "no"),
+        ("15:07:30", 0.39, 40.0, "no"),
+        ("15:07:30", 0.38, 1.0, "no"),
+        ("16:30:00", 0.44, 7.0, "yes"),
+    ]
+    time, price, quantity, side = zip(*rows, strict=True)
+    index = pd.DatetimeIndex([f"2026-11-20T{one}Z" for one in time], name="time")
+    columns = {
+        "ticker": "KXFED-26DEC-T3.75",
+        "yes_price": price,
+        "quantity": quantity,
+        "taker_side": side,
+    }
+    return kr.tape_order(pd.DataFrame(columns, index=index).sample(frac=1, random_state=1))
+
+
+def sample_impacts() -> pd.DataFrame:
+    """Two horizons, three classes of sizes; one estimate is missing, one has no interval."""
+    sizes = [(0.0, 50.0), (50.0, 200.0), (200.0, np.inf)]
+    rows = [
+        (horizon, low, high, value, value - width, value + width)
+        for horizon, values in (("10s", (0.001, 0.004, 0.006)), ("5min", (0.002, np.nan, 0.009)))
+        for (low, high), value, width in zip(sizes, values, (0.001, 0.002, np.nan), strict=True)
+    ]
+    columns = ["horizon", "size_from", "size_to", "estimate", "low", "high"]
+    index = pd.Index(["all"] * len(rows), name="pool")
+    frame = pd.DataFrame(rows, columns=columns, index=index).astype({"horizon": "timedelta64[us]"})
+    frame.attrs["kalshi"] = {"environment": "sandbox", "simulated": True, "complete": True, "rows": 6}
+    return frame
+
+
+def sample_signature() -> pd.DataFrame:
+    value = np.array([0.09, 0.04, 0.021, 0.02])
+    interval = pd.to_timedelta(["1s", "15s", "5min", "1h"])
+    columns = {"interval": interval, "estimate": value, "low": value * 0.9, "high": value * 1.1}
+    return pd.DataFrame(columns, index=pd.Index(["KXFED-26DEC-T3.75"] * 4, name="ticker"))
+
+
 PLOTS = {
     "slippage": lambda **kw: kr.plot_slippage(sample_costs(), **kw),
     "fees": lambda **kw: kr.plot_fee_curve(sample_fees(), **kw),
     "spreads": lambda **kw: kr.plot_spreads(sample_spreads(), tz="America/New_York", **kw),
     "depth": lambda **kw: kr.plot_depth_history(history(), sample_trades(), **kw),
+    "tape": lambda **kw: kr.plot_tape(sample_tape(), tz="America/New_York", **kw),
+    "impact": lambda **kw: kr.plot_impact_curve(sample_impacts(), **kw),
+    "impact by size": lambda **kw: kr.plot_impact_curve(sample_impacts().iloc[:3], **kw),
+    "signature": lambda **kw: kr.plot_volatility_signature(sample_signature(), **kw),
 }
 every_plot = pytest.mark.parametrize("plot", PLOTS.values(), ids=PLOTS)
 
@@ -388,6 +436,30 @@ def test_the_frame_stays_as_it_is_and_the_axes_is_the_one_given(plot):
         (lambda: kr.plot_spreads(sample_spreads().assign(ticker=list("aabb"))), "2 tickers"),
         (lambda: kr.plot_depth_history(history().drop(columns="level")), r"level.*replay_book"),
         (lambda: kr.plot_depth_history(history().assign(quantity=0.0)), "its quantity"),
+        (
+            lambda: kr.plot_tape(sample_tape().drop(columns="parent")),
+            r"parent; tape_order\(trades\) makes",
+        ),
+        (lambda: kr.plot_tape(sample_tape().iloc[::-1]), "not in order"),
+        (lambda: kr.plot_tape(sample_tape().iloc[[0, 2, 1]]), "order of the tape"),
+        (lambda: kr.plot_tape(sample_tape().assign(ticker=list("aabbccc"))), "3 tickers"),
+        (lambda: kr.plot_tape(sample_tape().tz_localize(None)), "no time zone"),
+        (lambda: kr.plot_impact_curve(sample_impacts().drop(columns="low")), r"low; impact_curve\("),
+        (
+            lambda: kr.plot_impact_curve(sample_impacts().set_axis(list("aabbcc"))),
+            r"(?s)3 values of .*by=None",
+        ),
+        (lambda: kr.plot_impact_curve(sample_impacts().assign(horizon=1.0)), "lengths of time"),
+        (lambda: kr.plot_impact_curve(sample_impacts().assign(horizon=pd.Timedelta(0))), "not positive"),
+        (lambda: kr.plot_impact_curve(sample_impacts().assign(estimate="x")), "must hold numbers"),
+        (
+            lambda: kr.plot_impact_curve(
+                pd.concat([sample_impacts().iloc[:1].assign(size_to=float(at)) for at in range(1, 9)])
+            ),
+            "8 classes",
+        ),
+        (lambda: kr.plot_volatility_signature(sample_signature().drop(columns="interval")), "interval"),
+        (lambda: kr.plot_volatility_signature(sample_signature().set_axis(list("aabb"))), "2 values of"),
     ],
 )
 def test_bad_frames_say_what_is_wrong_and_leave_no_figure(plot, said):
@@ -395,6 +467,71 @@ def test_bad_frames_say_what_is_wrong_and_leave_no_figure(plot, said):
         plot()
     assert len(str(caught.value).splitlines()) <= 3
     assert plt.get_fignums() == []
+
+
+def test_the_tape_stands_print_by_print_with_its_orders_joined():
+    ax = kr.plot_tape(sample_tape())
+    bought, sold = (
+        next(marks for marks in ax.collections if marks.get_gid() == f"taker buys {leg}")
+        for leg in ("YES", "NO")
+    )
+    assert bought.get_offsets().tolist() == [[0, 0.42], [1, 0.43], [2, 0.43], [6, 0.44]]
+    assert sold.get_offsets().tolist() == [[3, 0.41], [4, 0.39], [5, 0.38]]
+    assert sold.get_sizes()[0] == pytest.approx(10 * bought.get_sizes()[0])
+    assert not len(sold.get_facecolor()), "hollow"
+    joined = [marks.get_segments() for marks in ax.collections if "several" in str(marks.get_gid())]
+    assert [[len(order) for order in side] for side in joined] == [[3], [3]]
+    labels = [text.get_text() for text in ax.get_xticklabels()]
+    assert (labels[0], labels[-1]) == ("15:00:00", "16:30:00")
+    days = sample_tape().set_axis(sample_tape().index + pd.to_timedelta([0, 0, 0, 1, 1, 1, 2], unit="D"))
+    far = kr.plot_tape(days, tz="America/New_York")
+    assert far.get_xticklabels()[0].get_text() == "Nov 20 10:00"
+
+
+def test_an_empty_tape_is_said_in_words():
+    ax = kr.plot_tape(sample_tape().iloc[:0])
+    assert "no trades" in texts(ax)
+    assert kr.drawn(ax).empty
+
+
+def test_impact_has_a_line_a_class_and_a_bar_an_interval():
+    ax = kr.plot_impact_curve(sample_impacts())
+    small, large = line(ax, "below 50 contracts"), line(ax, "200 or more")
+    assert small.get_ydata().tolist() == [0.001, 0.002]
+    assert small.get_xdata() == pytest.approx([10, 300], rel=0.04)
+    bars = {bars.get_gid(): bars.get_segments() for bars in ax.collections}
+    assert [one[:, 1].tolist() for one in bars["95 % interval: below 50 contracts"]] == [
+        pytest.approx([0.0, 0.002]),
+        pytest.approx([0.001, 0.003]),
+    ]
+    assert "95 % interval: 200 or more" not in bars
+    hollow = [one for one in ax.get_lines() if one.get_gid() == "without an interval"]
+    assert [one.get_ydata().tolist() for one in hollow] == [[0.006, 0.009]]
+    assert large.get_ydata().tolist() == [0.006, 0.009]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["10 s", "5 min"]
+    assert "all markets" in ax.get_title(loc="left")
+
+
+def test_impact_at_one_horizon_stands_by_size():
+    ax = kr.plot_impact_curve(sample_impacts().iloc[:3])
+    assert line(ax, "impact").get_xydata().tolist() == [[0, 0.001], [1, 0.004], [2, 0.006]]
+    labels = [text.get_text() for text in ax.get_xticklabels()]
+    assert labels == ["below 50", "50 to below 200", "200 or more"]
+    assert "after 10 s" in ax.get_title(loc="left")
+    assert "too few orders" in texts(kr.plot_impact_curve(sample_impacts().assign(estimate=np.nan)))
+
+
+def test_the_signature_starts_at_nothing():
+    ax = kr.plot_volatility_signature(sample_signature())
+    assert line(ax, "realised variance").get_xydata().tolist() == [
+        [1.0, 0.09],
+        [15.0, 0.04],
+        [300.0, 0.021],
+        [3600.0, 0.02],
+    ]
+    assert ax.get_ylim()[0] == 0
+    assert "[$²/hour]" in ax.get_ylabel()
+    assert "too few prices" in texts(kr.plot_volatility_signature(sample_signature().iloc[:0]))
 
 
 def test_a_recorded_session_is_drawn_level_by_level(shared):

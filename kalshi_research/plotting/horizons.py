@@ -36,8 +36,9 @@ def only_group(frame: pd.DataFrame, *, what: str) -> str:
     """
     found = list(dict.fromkeys(frame.index))
     if len(found) > 1:
+        name = printable(frame.index.name or "its index", 40)
         raise FrameError(
-            f"the frame of {what} holds {len(found)} of {printable(frame.index.name, 40)}, "
+            f"the frame of {what} holds {len(found)} values of {name}, "
             f"but a figure shows one\nChoose one: frame.loc[[{printable(repr(str(found[0])), 80)}]]; "
             "or estimate one for all markets: by=None"
         )

@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 from kalshi_research.errors import FrameError
 from kalshi_research.plotting import house
 from kalshi_research.plotting.frames import numbers, only_ticker, require, times
-from kalshi_research.plotting.lettering import drawable, width_of
+from kalshi_research.plotting.lettering import drawable, width_of, wrapped
 from kalshi_research.plotting.prints import SIDES, draw_prints, taken_by
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _print_ticks(ax: Axes, when: npt.NDArray[np.datetime64], where: tzinfo) -> N
     ax.xaxis.set_major_locator(FixedLocator(places))
     ax.xaxis.set_major_formatter(FuncFormatter(text))
     date = f"{local[0]:%Y-%m-%d}, " if day and local.size else ""
-    label = f"print after print, {date}time [{drawable(where, 60)}]"
+    label = wrapped(f"print after print, {date}time [{drawable(where, 60)}]", room, house.NORMAL, 2)
     ax.set_xlabel(label, loc="left", fontsize=house.NORMAL, color=house.INK, parse_math=False)
 
 
