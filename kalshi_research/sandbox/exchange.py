@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kalshi_research.sandbox.auth import KeyRing
-    from kalshi_research.sandbox.faults.lag import Lag
     from kalshi_research.sandbox.dialects import Dialect
+    from kalshi_research.sandbox.faults.lag import Lag
     from kalshi_research.sandbox.floor import Floor
     from kalshi_research.sandbox.rate_limits import Buckets, Tier
     from kalshi_research.sandbox.world import MarketSpec, World

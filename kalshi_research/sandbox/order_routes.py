@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from kalshi_research.sandbox.exchange import Exchange
 
 __all__ = [
-    "amend_order", "cancel_all", "cancel_order", "cancel_orders", "create_order", "create_orders",
-    "decrease_order", "historical_orders", "order", "orders", "own_order", "own_orders",
+    "amend_order", "as_shown", "cancel_all", "cancel_order", "cancel_orders", "create_order",
+    "create_orders", "decrease_order", "historical_orders", "order", "orders", "own_orders",
     "queue_position", "queue_positions", "resting_value",
 ]  # fmt: skip
 
@@ -252,14 +252,13 @@ def own_orders(exchange: Exchange, user: str, place: str = "GET /portfolio/order
     return found if exchange.lag is None else exchange.lag.orders(place, user, found)
 
 
-def own_order(exchange: Exchange, user: str, order_id: str) -> Order:
-    """One order of a user as reads show it; 404 where there is none."""
-    found = act(exchange, lambda engine: engine.order(user, order_id))
+def as_shown(exchange: Exchange, found: Order) -> Order:
+    """An order as reads show it; 404 where they do not yet."""
     if exchange.lag is None:
         return found
-    shown = exchange.lag.orders(f"GET /portfolio/orders/{order_id}", user, [found])
-    for row in shown:
-        if row.order_id == order_id:
+    place, user = f"GET /portfolio/orders/{found.order_id}", found.wallet.member.user
+    for row in exchange.lag.orders(place, user, [found]):
+        if row.order_id == found.order_id:
             return row
     raise not_found()
 
@@ -301,7 +300,7 @@ def historical_orders(exchange: Exchange, query: Query, path: dict[str, str]) ->
 
 def order(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
     """GET /portfolio/orders/{order_id}."""
-    return {"order": order_view(_visible(exchange, path))}
+    return {"order": order_view(as_shown(exchange, _visible(exchange, path)))}
 
 
 def _visible(exchange: Exchange, path: dict[str, str]) -> Order:

@@ -18,7 +18,7 @@ from kalshi_research.sandbox.refusals import bad_combination
 from kalshi_research.sandbox.scopes import lock_of
 
 if TYPE_CHECKING:
-    from kalshi_research.sandbox.engine import Engine, Holding
+    from kalshi_research.sandbox.engine import Engine, Fill, Holding
     from kalshi_research.sandbox.exchange import Exchange
 
 __all__ = [
@@ -75,10 +75,13 @@ def _worth(exchange: Exchange, user: str, subaccount: int, shard: int | None) ->
 
 
 def _holdings(exchange: Exchange, user: str, subaccount: int) -> list[Holding]:
-    return act(
+    found = act(
         exchange,
         lambda engine: [row for row in engine.holdings(user, subaccount) if row.volume],
     )
+    if exchange.lag is None:
+        return found
+    return exchange.lag.holdings("GET /portfolio/positions", user, subaccount, found)
 
 
 def _positions(exchange: Exchange, query: Query, path: dict[str, str], *, old: bool) -> Json:

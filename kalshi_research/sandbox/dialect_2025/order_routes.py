@@ -16,7 +16,7 @@ from kalshi_research.sandbox.dialect_2025.orders import (
 from kalshi_research.sandbox.dialect_2025.views import order_view
 from kalshi_research.sandbox.instants import SECOND
 from kalshi_research.sandbox.market_routes import live_market
-from kalshi_research.sandbox.order_routes import act, user_of
+from kalshi_research.sandbox.order_routes import act, as_shown, own_orders, user_of
 from kalshi_research.sandbox.queries import cut_page
 from kalshi_research.sandbox.refusals import Refusal, bad_combination
 
@@ -160,10 +160,10 @@ def orders(exchange: Exchange, query: Query, path: dict[str, str]) -> Json:
     status = query.choice("status", ("resting", "canceled", "executed"))
     low, high = query.integer("min_ts"), query.integer("max_ts")
 
-    def page(engine: Engine) -> Json:
+    def page(_: Engine) -> Json:
         found = [
             (place, row)
-            for place, row in enumerate(engine.members[user].orders)
+            for place, row in enumerate(own_orders(exchange, user))
             if (not tickers or row.market.ticker in tickers)
             and (not events or row.market.event_ticker in events)
             and (not status or row.status == status)
@@ -183,6 +183,5 @@ def orders(exchange: Exchange, query: Query, path: dict[str, str]) -> Json:
 def order(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
     """GET /portfolio/orders/{order_id}."""
     user = user_of(exchange, path)
-    return act(
-        exchange, lambda engine: {"order": order_view(exchange, engine.order(user, path["order_id"]))}
-    )
+    found = act(exchange, lambda engine: engine.order(user, path["order_id"]))
+    return {"order": order_view(exchange, as_shown(exchange, found))}

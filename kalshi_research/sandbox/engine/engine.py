@@ -106,8 +106,12 @@ class Engine(OrderDesk, GroupDesk, Operator):
 
     @property
     def options(self) -> EngineOptions:
-        """The choices it was made with."""
+        """The choices where the exchange's behaviour is not known."""
         return self._venue.options
+
+    @options.setter
+    def options(self, options: EngineOptions) -> None:
+        self._venue.options = options
 
     def advance(self, to: int) -> None:
         """Let time pass until `to` [µs]: markets open, close and pay out, orders expire."""

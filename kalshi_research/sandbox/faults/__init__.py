@@ -4,14 +4,18 @@ A rule says what happens (`kind`), where (`route`) and when (`nth`, `times`, `sh
 rules nothing here is entered. Everything that is drawn comes from the seed of the rule and the
 number of the call, so the same script bites the same calls.
 
-`script` keeps the rules and counts; `kinds` lists what there is; `gate` stands before the
-routes and does what the rules say; the other modules are one kind of fault each.
+`script` keeps the rules and counts; `catalogue` says what there is for requests; `gate` stands before
+the routes and does what the rules say; the other modules are one kind of fault each.
 """
 
 from __future__ import annotations
 
+from kalshi_research.sandbox.faults import catalogue as _catalogue  # noqa: F401 -- registers kinds
+from kalshi_research.sandbox.faults import frames  # noqa: F401 - whose kinds there are too
+from kalshi_research.sandbox.faults import frames as _frames  # noqa: F401 -- registers kinds
 from kalshi_research.sandbox.faults.kinds import Kind, kinds, register
-from kalshi_research.sandbox.faults.script import Bite, Faults, Rule
+from kalshi_research.sandbox.faults.rules import Bite, Rule
+from kalshi_research.sandbox.faults.script import Faults
 from kalshi_research.sandbox.faults.spelling import parse_fault
 
 __all__ = ["Bite", "Faults", "Kind", "Rule", "kinds", "parse_fault", "register"]

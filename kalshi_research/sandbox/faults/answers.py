@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.errors import InputError
@@ -11,11 +13,13 @@ from kalshi_research.sandbox.refusals import refused
 from kalshi_research.sandbox.seeding import derived_uuid
 
 if TYPE_CHECKING:
-    from kalshi_research.sandbox.faults.call import Call
+    from kalshi_research.sandbox.faults.call import Call, Inner
+    from kalshi_research.sandbox.faults.gate import FaultGate
     from kalshi_research.sandbox.faults.line import Line, Send
-    from kalshi_research.sandbox.faults.script import Bite, Faults
+    from kalshi_research.sandbox.faults.rules import Bite
+    from kalshi_research.sandbox.faults.script import Faults
 
-__all__ = ["invented", "refusal_answer", "shown"]
+__all__ = ["accept", "invented", "rate_limit", "redirect", "refusal_answer", "reject", "shown"]
 
 Json = dict[str, Any]
 
@@ -118,6 +122,46 @@ def _of_another(found: Any, bite: Bite) -> Any:
         else _of_another(value, bite)
         for name, value in found.items()
     }
+
+
+# --- the kinds -----------------------------------------------------------------------------------
+
+
+async def accept(gate: FaultGate, call: Call, bite: Bite, inner: Inner) -> Outcome:
+    """Do what was asked for, all or a part of a batch, and show something."""
+    rule, asked = bite.rule, call
+    keep, fields = rule.details["items"], call.json()
+    if keep >= 0 and isinstance(fields, dict) and isinstance(fields.get("orders"), list):
+        asked = call.saying(fields | {"orders": fields["orders"][:keep]})
+    outcome = await inner(asked)
+    bite.status = outcome.answer.status
+    return shown(rule.variant, outcome.answer, bite, gate.faults)
+
+
+async def reject(gate: FaultGate, call: Call, bite: Bite, _: Inner) -> Outcome:
+    """Lose what was asked for, and show something."""
+    gate.lost(call, bite.kind)
+    return shown(bite.rule.variant, gate.invent(call, bite), bite, gate.faults)
+
+
+async def rate_limit(gate: FaultGate, call: Call, bite: Bite, _: Inner) -> Outcome:
+    """Refuse with 429, with a ``Retry-After`` of some form."""
+    gate.lost(call, bite.kind)
+    answer = refusal_answer(429)
+    form = bite.rule.variant
+    if form != "absent":
+        soon = formatdate(gate.exchange.wall_ms() / 1000 + 30, usegmt=True)
+        text = {"date": soon, "nan": "NaN", "junk": "in a while"}.get(form, form)
+        answer = replace(answer, headers=(*answer.headers, (b"retry-after", text.encode())))
+    return Outcome(answer)
+
+
+async def redirect(gate: FaultGate, call: Call, bite: Bite, _: Inner) -> Outcome:
+    """Send the client to another place, or to the same again."""
+    gate.lost(call, bite.kind)
+    place = bite.rule.details["location"] or call.scope["path"]
+    location = place.encode("latin-1", "replace")
+    return Outcome(Answer(int(bite.rule.variant), headers=((b"location", location),)).with_body(b""))
 
 
 # --- for requests that never reached the exchange ------------------------------------------------

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from kalshi_research.sandbox.exchange import RequestRecord
-from kalshi_research.sandbox.faults.answers import invented, shown
+from kalshi_research.sandbox.exchange import RequestRecord, redacted
+from kalshi_research.sandbox.faults import acts, answers, bodies, pages, timing
 from kalshi_research.sandbox.faults.call import Answer, Call, Inner, Outcome
 from kalshi_research.sandbox.faults.line import Line
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox.exchange import Exchange
     from kalshi_research.sandbox.faults.line import Message, Receive, Scope, Send
-    from kalshi_research.sandbox.faults.script import Bite
+    from kalshi_research.sandbox.faults.rules import Bite
 
 __all__ = ["FaultGate", "Layer"]
 
@@ -42,6 +42,8 @@ class FaultGate:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lines: set[Line] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._cursors: dict[str, str] = {}
+        self._over = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what does not come over HTTP/1.1, without faults."""
@@ -54,14 +56,17 @@ class FaultGate:
     async def _serve(
         self, transport: asyncio.Transport, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        if scope["type"] != "http" or not self.faults.on("rest"):
+        if scope["type"] != "http" or not (self.faults.on("rest") or self._cursors):
             await self._app(scope, receive, send)
             return
         call = await Call.read(scope, receive)
-        bites = self.faults.meet("rest", call.place, call.text)
+        if self._cursors:
+            call = pages.translated(call, self._cursors)
+        bites = [] if self._over else self.faults.meet("rest", call.place, call.text)
         if not bites:
-            await self._app(scope, call.replay(), send)
+            await self._app(call.scope, call.replay(), send)
             return
+        scope["kalshi_arrived_ms"] = self.exchange.wall_ms()
         self._loop = asyncio.get_running_loop()
         line = Line(transport, receive)
         self._lines.add(line)
@@ -100,22 +105,35 @@ class FaultGate:
     def lost(self, call: Call, kind: str) -> None:
         """Write down a request that never reached the exchange."""
         record = RequestRecord(
-            call.scope["method"], call.scope["path"], call.query, 0, None, time.time(), fault=kind
-        )
+            call.scope["method"], call.scope["path"], call.query, 0, None, time.time(),
+            kind, redacted(call.scope),
+        )  # fmt: skip
         self.exchange.requests.append(record)
 
     def invent(self, call: Call, bite: Bite) -> Answer:
         """What a lost request would have been answered."""
-        return invented(call, bite, self.exchange.floor.now() // 1000)
+        return answers.invented(call, bite, self.exchange.floor.now() // 1000)
 
-    def later(self, work: Awaitable[None]) -> None:
-        """Go on with something after the answer."""
-        task = asyncio.ensure_future(work)
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Go on with something after the answer; `Faults.begin_late` was called for it."""
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self.faults.end_late()
+
+        task.add_done_callback(done)
+
+    def alias(self, cursor: str) -> str:
+        """Another cursor for the place that one stands for."""
+        made = f"again.{len(self._cursors)}"
+        self._cursors[made] = self._cursors.get(cursor, cursor)
+        return made
 
     def release(self) -> None:
-        """Let go of every connection that is held. May be called from any thread."""
+        """Let go of every connection that is held, and hold none again. Any thread may call this."""
+        self._over = True
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._release)
 
@@ -126,19 +144,17 @@ class FaultGate:
             task.cancel()
 
 
-async def _accept(gate: FaultGate, call: Call, bite: Bite, inner: Inner) -> Outcome:
-    rule, asked = bite.rule, call
-    keep, fields = rule.details["items"], call.json()
-    if keep >= 0 and isinstance(fields, dict) and isinstance(fields.get("orders"), list):
-        asked = call.saying(fields | {"orders": fields["orders"][:keep]})
-    outcome = await inner(asked)
-    bite.status = outcome.answer.status
-    return shown(rule.variant, outcome.answer, bite, gate.faults)
-
-
-async def _reject(gate: FaultGate, call: Call, bite: Bite, _: Inner) -> Outcome:
-    gate.lost(call, bite.kind)
-    return shown(bite.rule.variant, gate.invent(call, bite), bite, gate.faults)
-
-
-_LAYERS: dict[str, Layer] = {"accept_then": _accept, "reject_then": _reject}
+_LAYERS: dict[str, Layer] = {
+    "accept_then": answers.accept,
+    "reject_then": answers.reject,
+    "rate_limit": answers.rate_limit,
+    "redirect": answers.redirect,
+    "delay": timing.delay,
+    "late_commit": timing.late_commit,
+    "then_close": timing.then_close,
+    "trickle": timing.trickle,
+    "body": bodies.body,
+    "page": pages.page,
+    "fill": acts.fill,
+    "operate": acts.operate,
+}

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from kalshi_research.errors import ConfigError, printable
 
-__all__ = ["ANSWERS", "Kind", "Plane", "checked_details", "find_kind", "kinds", "register"]
+__all__ = ["ANSWERS", "DEFINITE", "Kind", "Plane", "checked_details", "find_kind", "kinds", "register"]
 
 Plane = Literal["rest", "stream", "standing"]
 """Where a kind bites: on requests, on frames, or all the time that its rule stands."""
@@ -26,7 +26,7 @@ success: ``truncated`` breaks off half-way, ``schema`` has other names, ``empty`
 ``other`` is about another order, ``error`` holds an error.
 """
 
-_DEFINITE = ("400", "401", "403", "404", "409", "410", "429")
+DEFINITE = ("400", "401", "403", "404", "409", "410", "429")
 """Refusals that the exchange promises to mean what they say: only shown where it did refuse."""
 
 
@@ -142,10 +142,3 @@ def _typed(kind: Kind, name: str, value: Any, wanted: type) -> Any:
             f"not {printable(repr(value), 40)}; no rule was added."
         )
     return value
-
-
-for _kind in (
-    Kind("accept_then", "rest", ANSWERS, {"seconds": 60.0, "items": -1}),
-    Kind("reject_then", "rest", (*ANSWERS, *_DEFINITE), {"seconds": 60.0}),
-):
-    register(_kind)

@@ -48,6 +48,20 @@ class Line:
         self._transport = transport
         self._receive = receive
 
+    @property
+    def closing(self) -> bool:
+        """Whether the connection is closed, or about to be."""
+        return self._transport.is_closing()
+
+    async def flushed(self) -> None:
+        """Return when all that was written has been handed to the system."""
+        while self._transport.get_write_buffer_size() and not self.closing:  # noqa: ASYNC110 -- no event
+            await asyncio.sleep(0.001)
+
+    def end(self) -> None:
+        """End the connection in order, without waiting for that."""
+        self._transport.close()
+
     def write(self, data: bytes) -> None:
         """Send bytes as they are."""
         self._transport.write(data)

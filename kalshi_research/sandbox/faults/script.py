@@ -2,128 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from random import Random
 from typing import TYPE_CHECKING, Any
 
-from kalshi_research.errors import ConfigError, printable
+from kalshi_research.errors import ConfigError
 from kalshi_research.sandbox.faults.kinds import checked_details, find_kind
+from kalshi_research.sandbox.faults.rules import Bite, Rule, check_times, place_pattern
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox.faults.kinds import Plane
 
 __all__ = ["Bite", "Faults", "Rule"]
 
-_PREFIX = "/trade-api/v2"
-_ROUTE = re.compile(r"(\*|[A-Z]+) (\S+)", re.ASCII)
 _KEPT = 100_000
-
-
-@dataclass(eq=False, slots=True)
-class Rule:
-    """One line of a script. Made by `Faults.add`.
-
-    Attributes
-    ----------
-    kind : str
-        ``name:variant``, such as ``accept_then:hang``.
-    name, variant : str
-        Its two parts.
-    route : str
-        Which places it looks at: a word and a path, such as ``POST /portfolio/events/orders``. ``*``
-        stands for any word, and in a path for one part; ``{order_id}`` too; a last ``**`` for the rest.
-    nth : int
-        The first of the matching calls that is bitten, from 1.
-    times : int or None
-        How many matching calls from there on; None for all.
-    share : float or None
-        Of those calls, the share that is bitten, drawn from `seed` and the number of the call.
-    seed : int
-    where : str
-        Only calls that contain this text in their query or body.
-    details : dict
-        What the kind knows further.
-    calls, bites : int
-        How many calls matched, and how many were bitten.
-    """
-
-    kind: str
-    name: str
-    variant: str
-    plane: Plane
-    route: str
-    nth: int
-    times: int | None
-    share: float | None
-    seed: int
-    where: str
-    details: dict[str, Any]
-    pattern: re.Pattern[str]
-    calls: int = 0
-    bites: int = 0
-
-    def random(self, call: int) -> Random:
-        """What is drawn for one call: always the same for the same seed and number."""
-        return Random(f"{self.seed}/{self.kind}/{self.route}/{call}")  # noqa: S311 -- has to repeat
-
-    def due(self, call: int) -> bool:
-        """Whether the call of this number is bitten."""
-        if call < self.nth or (self.times is not None and call >= self.nth + self.times):
-            return False
-        return self.share is None or self.random(call).random() < self.share
-
-    def __repr__(self) -> str:
-        times = "" if self.times == 1 else f" x{'*' if self.times is None else self.times}"
-        more = "".join(f" {name}={value}" for name, value in self.details.items())
-        return (
-            f"<Rule {self.kind} {self.route} #{self.nth}{times}{more}: bit {self.bites} of {self.calls}>"
-        )
-
-
-@dataclass(eq=False, slots=True)
-class Bite:
-    """One call that was bitten.
-
-    Attributes
-    ----------
-    rule : Rule
-    place : str
-        Such as ``POST /portfolio/events/orders``.
-    call : int
-        The how-manieth matching call of its rule, from 1.
-    at : float
-        When [s since 1970].
-    text : str
-        The query and the body of the call, or the frame.
-    status : int or None
-        What the exchange really answered; None where it never saw the call, or has not yet.
-    """
-
-    rule: Rule
-    place: str
-    call: int
-    at: float
-    text: str
-    status: int | None = None
-
-    @property
-    def kind(self) -> str:
-        """The kind of its rule."""
-        return self.rule.kind
-
-    def __repr__(self) -> str:
-        return f"<Bite {self.kind} {self.place} call={self.call} status={self.status}>"
-
-
-@dataclass(slots=True)
-class _Standing:
-    began: Callable[[Rule], None]
-    ended: Callable[[Rule], None]
 
 
 @dataclass
@@ -150,7 +45,9 @@ class Faults:
     _planes: frozenset[str] = frozenset()
     _fired: deque[Bite] = field(default_factory=lambda: deque(maxlen=_KEPT))
     _lock: threading.RLock = field(default_factory=threading.RLock)
-    _standing: dict[str, _Standing] = field(default_factory=dict)
+    _pending: int = 0
+    _late: threading.Condition = field(default_factory=threading.Condition)
+    _standing: dict[str, Callable[[], None]] = field(default_factory=dict)
 
     def add(
         self,
@@ -202,9 +99,14 @@ class Faults:
         <Rule reject_then:503 POST /portfolio/** #1 x* seconds=60.0: bit 0 of 0>
         """
         found, variant = find_kind(kind)
+        if found.plane == "standing" and (nth, times, share, where) != (1, 1, None, ""):
+            raise ConfigError(
+                f"the fault {found.name} holds until it is removed: nth=, times=, share= and where= "
+                "mean nothing to it; no rule was added."
+            )
         if share is not None and times == 1:
             times = None
-        _check(nth, times, share)
+        check_times(nth, times, share)
         rule = Rule(
             f"{found.name}:{variant}" if variant else found.name,
             found.name,
@@ -217,13 +119,13 @@ class Faults:
             seed,
             where,
             checked_details(found, details),
-            _pattern(route),
+            place_pattern(route),
         )
         with self._lock:
             hook = self._standing.get(rule.name)
-            if hook is not None:
-                hook.began(rule)
             self._keep((*self._rules, rule))
+            if hook is not None:
+                hook()
         return rule
 
     def remove(self, rule: Rule) -> None:
@@ -233,7 +135,7 @@ class Faults:
                 self._keep(tuple(each for each in self._rules if each is not rule))
                 hook = self._standing.get(rule.name)
                 if hook is not None:
-                    hook.ended(rule)
+                    hook()
 
     def clear(self) -> None:
         """Take all rules away, and forget what bit."""
@@ -252,6 +154,16 @@ class Faults:
         """What bit, oldest first (the last 100 000)."""
         with self._lock:
             return list(self._fired)
+
+    @property
+    def pending(self) -> int:
+        """How many requests are still to be carried out after they were answered."""
+        return self._pending
+
+    def wait(self, timeout: float = 10.0) -> bool:
+        """Wait until nothing is pending [s]; answers whether that came to be."""
+        with self._late:
+            return self._late.wait_for(lambda: not self._pending, timeout)
 
     def seconds(self, seconds: float) -> float:
         """A time of a fault as it is waited [s]."""
@@ -293,9 +205,20 @@ class Faults:
                 return rule
         return None
 
-    def attend(self, name: str, began: Callable[[Rule], None], ended: Callable[[Rule], None]) -> None:
-        """Be told when a rule of a kind begins and ends to stand."""
-        self._standing[name] = _Standing(began, ended)
+    def attend(self, name: str, changed: Callable[[], None]) -> None:
+        """Be told when a rule of a kind begins or ceases to stand."""
+        self._standing[name] = changed
+
+    def begin_late(self) -> None:
+        """Something is going to be done after its answer."""
+        with self._late:
+            self._pending += 1
+
+    def end_late(self) -> None:
+        """It has been done, or never will be."""
+        with self._late:
+            self._pending -= 1
+            self._late.notify_all()
 
     def _keep(self, rules: tuple[Rule, ...]) -> None:
         self._rules = rules
@@ -303,33 +226,3 @@ class Faults:
 
     def __repr__(self) -> str:
         return f"<Faults {len(self._rules)} rules, {len(self._fired)} bites, scale={self.scale:g}>"
-
-
-def _check(nth: int, times: int | None, share: float | None) -> None:
-    if type(nth) is not int or nth < 1:
-        raise ConfigError(f"nth={printable(repr(nth), 40)} is the number of a call, from 1.")
-    if times is not None and (type(times) is not int or times < 1):
-        raise ConfigError(f"times={printable(repr(times), 40)} is a number of calls, or None for all.")
-    if share is not None and not 0 < share <= 1:
-        raise ConfigError(f"share={printable(repr(share), 40)} lies in (0, 1].")
-
-
-def _pattern(route: str) -> re.Pattern[str]:
-    """What the places of a route look like."""
-    found = _ROUTE.fullmatch(route)
-    if found is None or not found[2].startswith("/"):
-        raise ConfigError(
-            f"{printable(repr(route), 60)} is no place; no rule was added.\n"
-            'Write a word and a path, such as "POST /portfolio/events/orders" or "* /**".'
-        )
-    word = "[A-Z]+" if found[1] == "*" else found[1]
-    path = found[2].removeprefix(_PREFIX)
-    if path in ("/**", "/*"):
-        return re.compile(f"{word} /.*" if path == "/**" else f"{word} /[^/]+")
-    tail = ".*" if path.endswith("/**") else ""
-    parts = path.removesuffix("/**").split("/")[1:]
-    inner = "".join(
-        "/[^/]+" if part == "*" or (part[:1] == "{" and part[-1:] == "}") else "/" + re.escape(part)
-        for part in parts
-    )
-    return re.compile(f"{word} {inner}{tail}")

@@ -120,7 +120,9 @@ class _Endpoint:
             origin is not None and origin.partition("://")[2] not in hosts
         ):
             raise refused(403, "forbidden", details="Host or Origin is not this exchange")
-        key = self._exchange.keys.check("GET", scope["path"], headers, self._exchange.wall_ms())
+        exchange = self._exchange
+        now, skew = exchange.wall_ms(), exchange.skew_ms()
+        key = exchange.keys.check("GET", scope["path"], headers, now, skew)
         if key is None:
             raise not_signed()
         return key.user
