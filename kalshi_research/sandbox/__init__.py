@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox.server import Sandbox
+    from kalshi_research.sandbox.traders import Traders
 
-__all__ = ["Sandbox"]
+__all__ = ["Sandbox", "Traders"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,4 +24,8 @@ def __getattr__(name: str) -> Any:
         from kalshi_research.sandbox.server import Sandbox
 
         return Sandbox
+    if name == "Traders":
+        from kalshi_research.sandbox.traders import Traders
+
+        return Traders
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

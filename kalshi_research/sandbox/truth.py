@@ -6,15 +6,60 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import PRICE_SCALE
+from kalshi_research.sandbox.instants import SECOND
+from kalshi_research.sandbox.world.history import SENDERS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kalshi_research.sandbox.exchange import Exchange, RequestRecord
+    from kalshi_research.sandbox.traders import Traders
     from kalshi_research.sandbox.world import World
     from kalshi_research.sandbox.world.history import Parents, Quotes, Tape
 
-__all__ = ["Truth"]
+__all__ = ["Planted", "Truth"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """The parameters by which one market trades.
+
+    Attributes
+    ----------
+    half_spread : float
+        Typical distance from what makers believe to their bid and ask at a probability of 0.5
+        [dollars]; at another it is ``0.25 + 3 p (1 − p)`` times that, before the price grid.
+    touch : float
+        Median size of a new quote [contracts].
+    order : float
+        Median size of a taker order [contracts].
+    orders : float
+        Taker orders expected over the life of a market that stays a coin flip.
+    informed : float
+        Share of takers who see what will be believed `lead` later.
+    lead, pause : float
+        Seconds; `pause` is how long makers take to quote anew after a trade, at most [s].
+    bias : float
+        By what share the makers shrink log-odds.
+    impact : float
+        By how much makers move their quotes for a contract taken [dollars]; 0 where nobody plays.
+    memory : float
+        Half-life of that [s].
+    skew : float
+        By how much they move them against an inventory of ten touches [dollars].
+    """
+
+    half_spread: float
+    touch: float
+    order: float
+    orders: float
+    informed: float
+    lead: float
+    pause: float
+    bias: float
+    impact: float
+    memory: float
+    skew: float
 
 
 @dataclass(frozen=True)
@@ -42,6 +87,37 @@ class Truth:
     def bias(self) -> float:
         """The favourite-longshot bias planted in all quotes."""
         return self.world.bias
+
+    @property
+    def traders(self) -> Traders | None:
+        """What the simulated traders do as time passes; None where books stand still."""
+        return self.world.traders
+
+    def planted(self, ticker: str) -> Planted:
+        """The parameters by which a market trades."""
+        flow, traders = self.world.markets[ticker].flow, self.world.traders
+        return Planted(
+            flow.half_spread,
+            flow.touch,
+            flow.parent,
+            flow.parents,
+            flow.informed,
+            flow.lead / SECOND,
+            flow.pause / SECOND,
+            self.bias,
+            0.0 if traders is None else traders.impact * flow.half_spread / flow.touch,
+            0.0 if traders is None else traders.memory,
+            0.0 if traders is None else traders.skew * flow.half_spread,
+        )
+
+    def jumps(self, event_ticker: str) -> NDArray[Any]:
+        """When beliefs about an event jumped, or will, because of planted news [µs]."""
+        return self.world.events[event_ticker].jumps
+
+    def activity(self, event_ticker: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Instants [µs] and the relative intensity of trading from each to the next."""
+        path = self.world.events[event_ticker].path
+        return path.times, path.activity
 
     def belief(self, ticker: str) -> tuple[NDArray[Any], NDArray[Any]]:
         """Instants [µs] and the true probability of YES at each."""
@@ -71,8 +147,15 @@ class Truth:
         return self.world.history(ticker).tape
 
     def parents(self, ticker: str) -> Parents:
-        """Every taker order."""
+        """Every taker order; see `senders`."""
         return self.world.history(ticker).parents
+
+    def senders(self, ticker: str) -> list[str]:
+        """Who sent each taker order: ``noise``, ``informed``, ``maker`` or ``user``.
+
+        A maker takes where its new quote meets the order of a user.
+        """
+        return [SENDERS[place] for place in self.parents(ticker).sender.tolist()]
 
     @property
     def requests(self) -> list[RequestRecord]:

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kalshi_research.errors import ConfigError
+from kalshi_research.sandbox.instants import SECOND
+from kalshi_research.sandbox.world.news import SuddenNews
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox.world.specs import Flow
 
 __all__ = ["Traders"]
 
-_LEAST = {"rate": 0.0, "half_spread": 0.0, "requotes": 1.0, "impact": 0.0, "skew": 0.0}
+_LEAST = {
+    "rate": 0.0, "half_spread": 0.0, "requotes": 1.0, "jumps": 0.0, "impact": 0.0, "skew": 0.0,
+}  # fmt: skip
 _SHARES = ("informed", "bias")
 
 
@@ -35,6 +39,10 @@ class Traders:
     bias : float
         Favourite-longshot bias planted in the quotes: the log-odds of the true probability are
         shrunk by this share, in [0, 1).
+    jumps : float
+        Pieces of sudden news a day in each event.
+    quiet : float
+        How long beliefs stand still before such news [s], which then comes at once.
     impact : float
         By how many half spreads makers move their quotes in the direction of takers who have taken
         as many contracts as the touch typically has. Only what is played in a book has impact, not
@@ -56,6 +64,8 @@ class Traders:
     half_spread: float = 1.0
     requotes: float = 1.0
     bias: float = 0.0
+    jumps: float = 0.0
+    quiet: float = 1800.0
     impact: float = 0.25
     memory: float = 900.0
     skew: float = 0.5
@@ -69,8 +79,15 @@ class Traders:
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
                 raise ConfigError(f"{name}= of the traders is a share in [0, 1), not {value}.")
-        if not 0 < self.memory < math.inf:
-            raise ConfigError(f"memory= of the traders is a time above 0 s, not {self.memory}.")
+        for name in ("memory", "quiet"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise ConfigError(f"{name}= of the traders is a time above 0 s, not {value}.")
+
+    @property
+    def news(self) -> SuddenNews | None:
+        """The sudden news; None where there is none."""
+        return SuddenNews(self.jumps, round(self.quiet * SECOND)) if self.jumps else None
 
     def flow_of(self, own: Flow) -> Flow:
         """How a market trades under these parameters, given its series' own manners."""

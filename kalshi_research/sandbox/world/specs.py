@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from kalshi_research.money import PRICE_SCALE, PriceGrid
 from kalshi_research.sandbox.instants import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
+
+    from kalshi_research.sandbox.world.news import SuddenNews
 
 __all__ = [
     "CENTER_DECI",
@@ -163,11 +166,21 @@ class EventSpec:
     fee_multiplier_override: float | None = None
     markets: list[MarketSpec] = field(default_factory=list)
     collection: str = ""
+    news: SuddenNews | None = None
+
+    @cached_property
+    def jumps(self) -> NDArray[np.int64]:
+        """When beliefs jump because of `news` [µs]."""
+        if self.news is None:
+            return np.empty(0, np.int64)
+        times = self.process.path(self.seed).times
+        return self.news.moments(self.seed, self.ticker, int(times[0]), int(times[-1]))
 
     @cached_property
     def path(self) -> BeliefPath:
         """The truth of the event, drawn when first needed."""
-        return self.process.path(self.seed)
+        drawn = self.process.path(self.seed)
+        return drawn if self.news is None else self.news.told(drawn, self.jumps)
 
 
 @dataclass

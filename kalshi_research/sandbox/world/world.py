@@ -103,8 +103,11 @@ class World:
     def _behave(self, markets: Iterable[MarketSpec]) -> None:
         """Give markets the manners of the traders."""
         if self.traders is not None:
+            news = self.traders.news
             for market in markets:
                 market.flow = self.traders.flow_of(market.flow)
+                # A combination of markets has the news of its parts.
+                market.event.news = None if market.event.series.combo else news
 
     def grow(self) -> list[str]:
         """List what has been created since, as time went by; answers the new markets."""
