@@ -349,13 +349,16 @@ def _not_loopback(parts: SplitResult, url: str, source: str) -> str:
     )
 
 
-def start_sandbox(*, seed: int = 0, **options: Any) -> Sandbox:
+def start_sandbox(*, seed: int = 0, speed: float = 0, **options: Any) -> Sandbox:
     """Start a simulated exchange on loopback.
 
     Parameters
     ----------
     seed : int
         Which world. The same seed gives the same world.
+    speed : float
+        Seconds of the exchange a real second. 0: its time stands still. 1: live. 60: an hour
+        goes by in a minute, with quotes, trades and settlements.
     **options
         Passed on to `kalshi_research.sandbox.Sandbox`.
 
@@ -372,7 +375,7 @@ def start_sandbox(*, seed: int = 0, **options: Any) -> Sandbox:
     """
     from kalshi_research.sandbox import Sandbox
 
-    return Sandbox(seed=seed, **options).start()
+    return Sandbox(seed=seed, speed=speed, **options).start()
 
 
 _default_lock = threading.Lock()
