@@ -134,7 +134,12 @@ def create_orders(exchange: Exchange, _: Query, path: dict[str, str], fields: Js
 def _cancel(exchange: Exchange, user: str, order_id: str, ticker: str, subaccount: int | None) -> Json:
     _routed(exchange, user, order_id, ticker)
     receipt = act(exchange, lambda engine: engine.cancel(user, order_id, subaccount=subaccount))
-    return dict(sorted((_receipt(receipt) | {"reduced_by": count(receipt.reduced_by)}).items()))
+    # Recorded without the client order id, which the specification allows.
+    return {
+        "order_id": order_id,
+        "reduced_by": count(receipt.reduced_by),
+        "ts_ms": _milliseconds(receipt),
+    }
 
 
 def _routed(exchange: Exchange, user: str, order_id: str, ticker: str) -> None:
