@@ -274,9 +274,9 @@ def _settle_by_value(
     """Pay out what is still held in markets that are settled but whose record is gone."""
     if markets is None:
         return
-    frame = need(
-        markets, ("ticker", "settlement_value", "settlement_time"), "markets", "get_markets makes such"
-    )
+    frame = need(markets, ("ticker",), "markets", "get_markets makes such frames")
+    if not {"settlement_value", "settlement_time"} <= set(frame.columns):
+        return
     known = frame[frame["settlement_value"].notna() & frame["settlement_time"].notna()]
     values = amounts(known, "settlement_value", "markets")
     times = _microseconds(known, "settlement_time", "markets")
