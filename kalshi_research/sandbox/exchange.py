@@ -162,7 +162,7 @@ class Exchange:
 
     def wall_ms(self) -> int:
         """The real time [ms], against which signatures are checked, as this exchange sees it."""
-        rule = self.faults.standing("clock") if self.faults.on("standing") else None
+        rule = self.faults.standing("wall_clock") if self.faults.on("standing") else None
         offset = 0 if rule is None else round(rule.details["offset"] * 1000)
         return time.time_ns() // 1_000_000 + offset
 

@@ -11,6 +11,7 @@ import uvicorn
 from kalshi_research.errors import ConfigError, printable
 from kalshi_research.sandbox.faults.gate import FaultGate
 from kalshi_research.sandbox.faults.line import LoopbackProtocol
+from kalshi_research.sandbox.faults.standing import date_header
 from kalshi_research.sandbox.rest import build_app
 
 if TYPE_CHECKING:
@@ -22,11 +23,24 @@ _START_SECONDS = 10.0
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it is ready."""
+    """A server that says when it is ready, and whose ``Date`` is the exchange's."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, exchange: Exchange) -> None:
         super().__init__(config)
         self.ready = threading.Event()
+        self._exchange = exchange
+        for kind in ("wall_clock", "date"):
+            exchange.faults.attend(kind, self._tell_date)
+
+    def _tell_date(self) -> None:
+        headers = date_header(self._exchange) + self.config.encoded_headers
+        self.server_state.default_headers = headers
+
+    async def on_tick(self, counter: int) -> bool:
+        found = await super().on_tick(counter)
+        if self._exchange.faults.on("standing"):
+            self._tell_date()
+        return found
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -58,7 +72,7 @@ class Serving:
         self.port: int = listener.getsockname()[1]
         hosts = frozenset({f"127.0.0.1:{self.port}", f"localhost:{self.port}"})
         self._gate = FaultGate(build_app(exchange, lambda: hosts), exchange)
-        self._server = _Server(_config(self._gate))
+        self._server = _Server(_config(self._gate), exchange)
         self._thread = threading.Thread(
             target=_serve, args=(self._server, listener), name=f"kalshi-sandbox-{self.port}", daemon=True
         )

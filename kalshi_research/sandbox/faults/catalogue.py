@@ -21,12 +21,12 @@ fill            an order is filled around its amendment or cancel; see `acts`
 operate         trading, the exchange or a market is halted, closed, settled; see `acts`
 read_lag        reads of the own account show what was `seconds` ago; see `lag`
 dedupe          how long a client order id blocks another order with the same
-clock           the clock that signatures are checked by, and ``Date``, are off by `offset`
+wall_clock      the clock that signatures are checked by, and ``Date``, are off by `offset`
 tolerance       how far a timestamp may be off
 date            the ``Date`` header
 ==============  ==================================================================================
 
-All times are in seconds and multiplied by `Faults.scale`, except those of ``clock``, ``tolerance``,
+All times are in seconds and multiplied by `Faults.scale`, except those of ``wall_clock``, ``tolerance``,
 ``dedupe`` and of ``Retry-After``, which are what the exchange says.
 """
 
@@ -65,7 +65,7 @@ for _kind in (
     Kind("operate", "rest", ACTS, {"ticker": "", "seconds": 0.0, "lasts": 0.0}),
     Kind("read_lag", "standing", (), {"seconds": 3.0, "lie": 0.0, "ahead": 0.0}),
     Kind("dedupe", "standing", DEDUPE, {"seconds": 60.0}),
-    Kind("clock", "standing", (), {"offset": 0.0}),
+    Kind("wall_clock", "standing", (), {"offset": 0.0}),
     Kind("tolerance", "standing", (), {"seconds": 15.0}),
     Kind("date", "standing", ("off", "junk")),
 ):

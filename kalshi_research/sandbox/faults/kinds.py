@@ -61,6 +61,11 @@ def register(kind: Kind) -> None:
     ----------
     kind : Kind
 
+    Raises
+    ------
+    ConfigError
+        If another kind has that name.
+
     Examples
     --------
     >>> register(Kind("example", "stream", ("a", "b"), {"seconds": 1.0}))
@@ -68,7 +73,8 @@ def register(kind: Kind) -> None:
     'a'
     >>> del _KINDS["example"]
     """
-    _KINDS[kind.name] = kind
+    if _KINDS.setdefault(kind.name, kind) != kind:
+        raise ConfigError(f"there already is a kind of fault {kind.name}.")
 
 
 def kinds() -> dict[str, Kind]:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from kalshi_research.sandbox.gathering import GatheringProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,7 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = "Iterable[tuple[bytes, bytes]]"
 
 
-class LoopbackProtocol(H11Protocol):
+class LoopbackProtocol(GatheringProtocol):
     """The server's protocol, telling the application which connection it is called on."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -31,7 +31,7 @@ class LoopbackProtocol(H11Protocol):
         super().connection_made(transport)
         on = getattr(self.app, "on", None)
         if on is not None:
-            self.app = on(transport)
+            self.app = on(self.transport)
 
 
 class Line:
