@@ -44,6 +44,8 @@ class Dialect:
         Beginning of the historical tier, from the instant and a number of days.
     precision : int
         Grid of balances [1/1 000 000 dollar].
+    lot : int
+        What orders are multiples of [1/100 contract].
     key_types : tuple of str
         What a key may be; the first is made where nothing is asked for.
     query : type of Query
@@ -61,6 +63,7 @@ class Dialect:
     strangers: Tier
     cutoff: Callable[[int, int], Cutoff]
     precision: int
+    lot: int
     key_types: tuple[str, ...]
     query: type[Query]
     price: Callable[[str, str], tuple[str, float]]
@@ -82,6 +85,7 @@ TODAY = Dialect(
     strangers=ANONYMOUS,
     cutoff=Cutoff.before,
     precision=DIRECT_PRECISION,
+    lot=1,
     key_types=("ed25519", "rsa"),
     query=Query,
     price=_price,

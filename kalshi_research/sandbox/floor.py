@@ -63,6 +63,8 @@ class Floor:
     options : EngineOptions, optional
     precision : int
         Grid of their balances [1/1 000 000 dollar].
+    lot : int
+        All trades are multiples of it [1/100 contract].
 
     Examples
     --------
@@ -79,6 +81,7 @@ class Floor:
         *,
         options: EngineOptions | None = None,
         precision: int = DIRECT_PRECISION,
+        lot: int = 1,
     ) -> None:
         self._world = world
         self._engine = Engine(now=world.now, seed=world.seed, options=options)
@@ -98,7 +101,7 @@ class Floor:
                 self._engine.create_user(name, cash=_DEEP_POCKETS)
             self._at(world.now + _NEW_LISTINGS, self._grow)
         for user, amount in cash.items():
-            self._engine.create_user(user, cash=amount, precision=precision)
+            self._engine.create_user(user, cash=amount, precision=precision, lot=lot)
         self._engine.drain()
 
     # --- the engine ----------------------------------------------------------------------------

@@ -161,6 +161,7 @@ class Sandbox:
                 world,
                 {account.user_id: account.cash for account in accounts},
                 precision=spoken.precision,
+                lot=spoken.lot,
             ),
             spoken,
             stream=replace(stream or StreamOptions(), dialect=spoken.name),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.fees import BROKER_PRECISION
+from kalshi_research.money import COUNT_SCALE
 from kalshi_research.sandbox.dialect_2025 import limits
 from kalshi_research.sandbox.dialect_2025.world import World2025
 from kalshi_research.sandbox.dialects import Dialect
@@ -56,8 +57,9 @@ DIALECT = Dialect(
     top_tier="prime",
     strangers=limits.TIERS["basic"],
     cutoff=_everything_live,
-    # Fees come in whole cents.
+    # Fees come in whole cents, orders in whole contracts.
     precision=BROKER_PRECISION,
+    lot=COUNT_SCALE,
     key_types=("rsa",),
     query=_Query,
     price=limits.price,

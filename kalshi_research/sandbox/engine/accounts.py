@@ -11,6 +11,7 @@ price is money, without rounding.
 
 from __future__ import annotations
 
+from math import gcd
 from typing import TYPE_CHECKING
 
 from kalshi_research.fees import DIRECT_PRECISION
@@ -34,6 +35,8 @@ class Member:
     Attributes
     ----------
     user : str
+    lot : int
+        All fills are multiples of it [1/100 contract].
     wallets : dict of int to Wallet
         By subaccount number; 0 is the primary one.
     purses : dict of (int, int) to Wallet
@@ -51,6 +54,7 @@ class Member:
         "client_ids",
         "fills",
         "groups",
+        "lot",
         "orders",
         "purses",
         "settlements",
@@ -59,7 +63,7 @@ class Member:
         "wallets",
     )
 
-    def __init__(self, user: str, precision: int = DIRECT_PRECISION) -> None:
+    def __init__(self, user: str, precision: int = DIRECT_PRECISION, lot: int = 1) -> None:
         self.user = user
         self.orders: list[Order] = []
         self.fills: list[Fill] = []
@@ -67,6 +71,7 @@ class Member:
         self.client_ids: dict[str, Order] = {}
         self.groups: dict[str, OrderGroup] = {}
         self.transfers: set[str] = set()
+        self.lot = lot
         self.wallets: dict[int, Wallet] = {0: Wallet(self, 0, precision)}
         self.purses: dict[tuple[int, int], Wallet] = {}
 
@@ -98,18 +103,31 @@ class Wallet:
         Collateral of resting orders: the most that any sequence of their fills can take from `cash`.
     precision : int
         Grid to which fees align the balance.
+    step : int
+        Fills at multiples of this price leave the balance on its grid, whatever their size.
     resting : dict of int to Order
         By ticket.
     holdings : dict of Market to Holding
     """
 
-    __slots__ = ("cash", "holdings", "member", "number", "precision", "reserved", "resting", "shard")
+    __slots__ = (
+        "cash",
+        "holdings",
+        "member",
+        "number",
+        "precision",
+        "reserved",
+        "resting",
+        "shard",
+        "step",
+    )
 
     def __init__(self, member: Member, number: int, precision: int, shard: int = 0) -> None:
         self.member = member
         self.number = number
         self.shard = shard
         self.precision = precision
+        self.step = precision // gcd(precision, member.lot)
         self.cash = 0
         self.reserved = 0
         self.resting: dict[int, Order] = {}

@@ -125,7 +125,9 @@ class Engine(OrderDesk, GroupDesk, Operator):
 
     # --- users -------------------------------------------------------------------------------
 
-    def create_user(self, user: str, *, cash: int = 0, precision: int = DIRECT_PRECISION) -> Member:
+    def create_user(
+        self, user: str, *, cash: int = 0, precision: int = DIRECT_PRECISION, lot: int = 1
+    ) -> Member:
         """Add a user with money in the primary subaccount.
 
         Parameters
@@ -135,10 +137,12 @@ class Engine(OrderDesk, GroupDesk, Operator):
             [1/1 000 000 dollar]
         precision : int
             `fees.DIRECT_PRECISION` or `fees.BROKER_PRECISION`.
+        lot : int
+            All fills are multiples of it [1/100 contract].
         """
         if user in self._venue.members:
             raise InputError(f"there already is a user {printable(user, 60)}")
-        member = self._venue.members[user] = Member(user, precision)
+        member = self._venue.members[user] = Member(user, precision, lot)
         self.deposit(user, cash)
         return member
 

@@ -57,7 +57,7 @@ def resting_lock(order: Order, price: int, count: int) -> int:
     if ratio[0]:
         return cost + raw_fee(price, count, ratio) + precision
     # A fill whose cost is off the balance's grid is aligned at the member's expense.
-    return cost + precision if leg % precision else cost
+    return cost + precision if leg % order.wallet.step else cost
 
 
 def taking_lock(order: Order, price: int, count: int) -> int:
@@ -307,7 +307,7 @@ def _trade(venue: Venue, level: Level, maker: Order, taker: Order, matched: Matc
 def _charge(order: Order, price: int, count: int, ratio: tuple[int, int]) -> int:
     leg = price if order.is_bid else PRICE_SCALE - price
     precision = order.wallet.precision
-    if not ratio[0] and not leg % precision:
+    if not ratio[0] and not leg % order.wallet.step:
         return 0
     fee = raw_fee(price, count, ratio)
     net, order.carried = align(fee, leg * count, order.carried, precision, precision)
