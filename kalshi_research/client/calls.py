@@ -10,15 +10,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kalshi_research.client.rate_limits import (
-    ANONYMOUS,
-    TIERS,
-    UNLIMITED,
-    Bucket,
-    RateLimiter,
-    Tier,
-    prices_of,
-)
+from kalshi_research.client.counting import MARGINS, PRICES
+from kalshi_research.client.rate_limits import ANONYMOUS, TIERS, UNLIMITED, Bucket, RateLimiter, Tier
 from kalshi_research.client.retries import MAX_ATTEMPTS, RETRIED, RetryQuota, backoff, retry_after
 from kalshi_research.client.strict_json import BrokenBodyError, check_object, parse_object
 from kalshi_research.environments import REST_PATH, Target
@@ -91,7 +84,13 @@ class Caller:
             known = TIERS["basic"] if signer is not None else ANONYMOUS
             tier = UNLIMITED if self._environment.simulated else known
         learn = self._ask_limits if signer is not None else None
-        self.limits = RateLimiter(tier, timing=timing, learn=learn, prices=prices_of(target.dialect))
+        self.limits = RateLimiter(
+            tier,
+            timing=timing,
+            learn=learn,
+            price_of=PRICES[target.dialect],
+            margin=MARGINS[target.dialect],
+        )
 
     @property
     def proxied(self) -> bool:

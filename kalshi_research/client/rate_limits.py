@@ -27,8 +27,8 @@ __all__ = [
     "RateLimiter",
     "Tier",
     "find_tier",
+    "fits",
     "price",
-    "prices_of",
 ]
 
 DEFAULT_COST = 10
@@ -106,17 +106,6 @@ _COSTS: dict[tuple[str, str], float] = {
 }
 _BALANCE = "/portfolio/balance"
 
-# The calls that fell under the write limit in 2025, and what each item counted [tokens].
-_WRITES_2025: dict[tuple[str, str], float] = {
-    ("POST", "/portfolio/orders"): 10,
-    ("POST", "/portfolio/orders/batched"): 10,
-    ("DELETE", "/portfolio/orders/batched"): 2,
-    ("DELETE", "/portfolio/orders/*"): 10,
-    ("PUT", "/portfolio/orders/*"): 10,
-    ("POST", "/portfolio/orders/*/amend"): 10,
-    ("POST", "/portfolio/orders/*/decrease"): 10,
-}
-
 
 def find_tier(name: str, dialect: str = "2026") -> Tier:
     """The tier of that name, of today's table or (``"2025:..."``) of the old one.
@@ -160,37 +149,14 @@ def price(method: str, route: str, items: int = 1) -> tuple[str, float]:
     cost = _COSTS.get((method, route))
     if cost is None:
         cost = next(
-            (value for (verb, form), value in _COSTS.items() if verb == method and _fits(route, form)),
+            (value for (verb, form), value in _COSTS.items() if verb == method and fits(route, form)),
             DEFAULT_COST,
         )
     return "read" if method == "GET" else "write", cost * max(items, 1)
 
 
-def price_2025(method: str, route: str, items: int = 1) -> tuple[str, float]:
-    """`price` by the documents of 2025: six calls are writes, everything else is one read.
-
-    Examples
-    --------
-    >>> price_2025("DELETE", "/portfolio/orders/batched", items=5)
-    ('write', 10)
-    >>> price_2025("GET", "/portfolio/balance")
-    ('read', 10)
-    """
-    for (verb, form), cost in _WRITES_2025.items():
-        if verb == method and _fits(route, form):
-            return "write", cost * max(items, 1)
-    return "read", DEFAULT_COST
-
-
-Prices = Callable[[str, str, int], tuple[str, float]]
-
-
-def prices_of(dialect: str) -> Prices:
-    """How a dialect prices requests."""
-    return price_2025 if dialect == "2025" else price
-
-
-def _fits(route: str, form: str) -> bool:
+def fits(route: str, form: str) -> bool:
+    """Whether a route has a form, in which * stands for one part."""
     parts, wanted = route.split("/"), form.split("/")
     if len(parts) != len(wanted):
         return False
@@ -208,7 +174,16 @@ class Bucket:
     _SLOWER = 0.7
     _RECOVERY = 0.005  # of the full rate, per second
 
-    def __init__(self, name: str, tier: str, rate: float, capacity: float, timing: Timing) -> None:
+    def __init__(
+        self,
+        name: str,
+        tier: str,
+        rate: float,
+        capacity: float,
+        timing: Timing,
+        *,
+        margin: float = 0.0,
+    ) -> None:
         self.name = name
         self.tier = tier
         self.rate = rate
@@ -217,6 +192,7 @@ class Bucket:
         self.waited = 0.0
         self.refused = 0
         self._timing = timing
+        self._margin = margin
         self._tokens = capacity
         self._share = 1.0
         self._filled_at = timing.monotonic()
@@ -281,7 +257,7 @@ class Bucket:
             return 0.0
         self._fill()
         short = min(cost, self.capacity) - self._tokens
-        return max(0.0, short / (self.rate * self._share))
+        return short / (self.rate * self._share) + self._margin if short > 0 else 0.0
 
     def _fill(self) -> None:
         now = self._timing.monotonic()
@@ -303,8 +279,10 @@ class RateLimiter:
         Asks ``/account/limits`` before the given moment. It is called once, when the assumed
         budget first makes a request wait or a 429 arrives: a short session costs no extra
         request.
-    prices : callable
+    price_of : callable
         Which bucket pays for a request, and how much.
+    margin : float
+        How much longer than needed to wait [s].
     """
 
     def __init__(
@@ -313,21 +291,22 @@ class RateLimiter:
         *,
         timing: Timing,
         learn: Callable[[float], Mapping[str, Any]] | None = None,
-        prices: Prices = price,
+        price_of: Callable[[str, str, int], tuple[str, float]] = price,
+        margin: float = 0.0,
     ) -> None:
         self._timing = timing
         self._learn = learn
-        self._prices = prices
+        self._price_of = price_of
         self._known = tier not in (ANONYMOUS, UNLIMITED) and learn is None
         self._lock = threading.Lock()
         self._buckets = {
-            name: Bucket(name, tier.name, rate, rate, timing)
+            name: Bucket(name, tier.name, rate, rate, timing, margin=margin)
             for name, rate in (("read", tier.read), ("write", tier.write), ("balance", tier.balance))
         }
 
     def acquire(self, method: str, route: str, items: int, ends: float) -> Bucket:
         """Wait until the request may be sent; `ends` is the deadline on the monotonic clock [s]."""
-        name, cost = self._prices(method, route, items)
+        name, cost = self._price_of(method, route, items)
         bucket = self._buckets[name]
         if bucket.pinches(cost):
             self.learn_once(ends)
