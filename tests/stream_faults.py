@@ -17,11 +17,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from kalshi_research.client import Client, connect
 from kalshi_research.streaming.options import StreamOptions
@@ -85,8 +88,10 @@ class Faulty:
         Gets each command; if it answers a list, that is sent instead of obeying.
     refuse : callable
         Gets the headers of each handshake; if it answers a response, that is the end of it.
-    commands : list
-        Every command that came.
+    rest : callable
+        Gets path and query of each other question; None is HTTP 404.
+    questions, commands : list
+        Every question and every command that came.
     handshakes : list
         The headers of every handshake.
     """
@@ -106,10 +111,12 @@ class Faulty:
         self.mangle: Mangle = lambda frame: [frame]
         self.obey: Callable[[Socket, Frame], list[Frame] | None] = lambda socket, command: None
         self.refuse: Callable[[Request], Response | None] = lambda request: None
+        self.rest: Callable[[str, dict[str, list[str]]], Any] = lambda path, query: None
+        self.questions: list[str] = []
         self.commands: list[Frame] = []
         self.handshakes: list[dict[str, str]] = []
         self.sockets: list[Socket] = []
-        self.trades = 0
+        self.truth: dict[tuple[str, int], Any] | None = None
         self.ping_every = ping_every
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -143,6 +150,7 @@ class Faulty:
             pinging.cancel()
             for socket in list(self.sockets):
                 socket.connection.transport.abort()
+            await asyncio.gather(pinging, *self._closing, return_exceptions=True)
 
     async def _ping(self) -> None:
         while True:
@@ -176,6 +184,11 @@ class Faulty:
     # --- talking ------------------------------------------------------------------------------
 
     def _shake(self, connection: ServerConnection, request: Request) -> Response | None:
+        if "upgrade" not in request.headers:
+            parts = urlsplit(request.path)
+            self.questions.append(request.path)
+            found = self.rest(parts.path.removeprefix("/trade-api/v2"), parse_qs(parts.query))
+            return answer(200 if found is not None else 404, {} if found is None else found)
         self.handshakes.append({name.lower(): value for name, value in request.headers.raw_items()})
         return self.refuse(request)
 
@@ -271,7 +284,7 @@ class Faulty:
         """Whatever the mangling makes of a frame."""
         for each in self.mangle(frame):
             text = each if isinstance(each, bytes | str) else json.dumps(each) + "\n"
-            if not socket.muted:
+            if not socket.muted and socket.connection.protocol.state is State.OPEN:
                 socket.connection.protocol.send_text(text.encode()) if isinstance(
                     text, str
                 ) else socket.connection.protocol.send_binary(text)
@@ -294,6 +307,8 @@ class Faulty:
             del leg[price]
         self.clock += 1
         self.clocks[name] = self.clock
+        if self.truth is not None:
+            self.truth[name, self.clock] = self.levels(name)
         body = {
             "market_ticker": name, "market_id": "x", "clock": self.clock,
             "price_dollars": price_text(price), "delta_fp": count_text(change),
@@ -344,6 +359,12 @@ class Faulty:
     def subscriptions(self) -> int:
         return sum(len(socket.channels) for socket in list(self.sockets))
 
+    def fall_silent(self) -> None:
+        """Neither send nor read, nor hang up: as if a cable had been cut."""
+        for socket in self.sockets:
+            socket.muted = True
+            socket.connection.transport.pause_reading()
+
     def hang_up(self, code: int = 1006) -> None:
         """End every connection; 1006 is no goodbye at all."""
 
@@ -358,8 +379,17 @@ class Faulty:
         self.do(end)
 
 
-def refusal(status: int, **headers: str) -> Response:
-    from websockets.datastructures import Headers
+def answer(status: int, body: Any) -> Response:
+    """A whole HTTP answer."""
+    text = json.dumps(body).encode()
+    headers = {
+        "Content-Length": str(len(text)),
+        "Content-Type": "application/json",
+        "Connection": "close",
+    }
+    return Response(status, HTTPStatus(status).phrase, Headers(headers), text)
 
+
+def refusal(status: int, **headers: str) -> Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Response(status, HTTPStatus(status).phrase, Headers({"Content-Length": "0", **named}), b"")

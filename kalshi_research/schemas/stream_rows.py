@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from kalshi_research.schemas.columns import Column, contracts, dollars, moment
+from kalshi_research.schemas.columns import Column, amount, contracts, dollars, moment
+from kalshi_research.schemas.direction import OUTCOME_SIDE
 from kalshi_research.schemas.plan import ListOf
 from kalshi_research.schemas.schema import Schema
 
@@ -20,7 +21,6 @@ __all__ = ["STREAMED", "key_of", "market_of", "numbered_time", "rest_row", "row_
 
 Body = Mapping[str, Any]
 
-_SIDE = Column("side", "text", "leg it is about: yes or no", ("outcome_side",), known=("yes", "no"))
 _SAID_OTHERWISE = {
     "book_side": "says the same as outcome_side: bid is yes, ask is no",
     "exchange_index": "the part of the exchange that the market lives on",
@@ -61,26 +61,21 @@ FILLS = Schema(
     version=1,
     items="rows",
     page=ListOf("rows"),
-    index="trade_id",
+    index="fill_id",
+    key=("fill_id", "order_id"),
     columns=(
-        Column(
-            "trade_id",
-            "text",
-            "identifier; the public trade has the same",
-            ("trade_id",),
-            need="required",
-        ),
+        Column("fill_id", "text", "identifier, as of the trade", ("trade_id",), need="required"),
         moment("time", "execution"),
         Column("ticker", "text", "market", ("market_ticker",), need="required"),
         Column("order_id", "text", "the order that was filled", ("order_id",)),
         Column("client_order_id", "text", "one's own name for the order", ("client_order_id",)),
-        _SIDE,
+        OUTCOME_SIDE,
         dollars("yes_price", "price of the YES leg"),
         contracts("quantity", "filled", wire="count"),
-        Column("fee", "dollars", "paid", ("fee_cost",)),
+        Column("fee_cost", "amount", "fee paid", ("fee_cost",)),
         Column("is_taker", "flag", "took liquidity", ("is_taker",)),
         contracts("position", "signed, afterwards", wire="post_position"),
-        Column("subaccount", "integer", "number of the subaccount", ("subaccount",)),
+        Column("subaccount_number", "integer", "0 is the primary one", ("subaccount",)),
     ),
     ignored=_SAID_OTHERWISE,
 )
@@ -95,17 +90,17 @@ ORDERS = Schema(
         Column("ticker", "text", "market", ("ticker",)),
         Column("client_order_id", "text", "one's own name for the order", ("client_order_id",)),
         Column("status", "text", "resting, executed or canceled", ("status",)),
-        _SIDE,
+        OUTCOME_SIDE,
         dollars("yes_price", "limit, of the YES leg"),
         contracts("initial_count", "ordered"),
         contracts("fill_count", "filled"),
         contracts("remaining_count", "resting"),
-        dollars("taker_fill_cost", "paid for what was taken"),
-        dollars("maker_fill_cost", "paid for what was made"),
-        dollars("taker_fees", "on what was taken"),
-        dollars("maker_fees", "on what was made"),
+        amount("taker_fill_cost", "paid for what was taken"),
+        amount("maker_fill_cost", "paid for what was made"),
+        amount("taker_fees", "on what was taken"),
+        amount("maker_fees", "on what was made"),
         moment("created_time", "arrival of the order"),
-        moment("last_update_time", "of its last change"),
+        moment("last_update_time", "last change"),
         moment("expiration_time", "when it ends by itself"),
         Column("last_update_reason", "text", "why it changed", ("last_update_reason",)),
         Column("order_group_id", "text", "its group", ("order_group_id",)),
@@ -115,7 +110,7 @@ ORDERS = Schema(
             "what happens when it meets one's own order",
             ("self_trade_prevention_type",),
         ),
-        Column("subaccount", "integer", "number of the subaccount", ("subaccount_number",)),
+        Column("subaccount_number", "integer", "0 is the primary one", ("subaccount_number",)),
     ),
     ignored={
         **_SAID_OTHERWISE,
@@ -133,12 +128,12 @@ POSITIONS = Schema(
     columns=(
         Column("ticker", "text", "market", ("market_ticker",), need="required"),
         contracts("position", "signed: above 0 is YES, below is NO"),
-        dollars("position_cost", "paid for what is held"),
-        dollars("realized_pnl", "profit already made"),
-        dollars("fees_paid", "so far"),
-        dollars("position_fee_cost", "fees in the cost of what is held"),
+        amount("position_cost", "paid for what is held"),
+        amount("realized_pnl", "profit already made"),
+        amount("fees_paid", "so far"),
+        amount("position_fee_cost", "fees in the cost of what is held"),
         contracts("volume", "traded"),
-        Column("subaccount", "integer", "number of the subaccount", ("subaccount",)),
+        Column("subaccount_number", "integer", "0 is the primary one", ("subaccount",)),
     ),
     ignored=_SAID_OTHERWISE,
 )
@@ -157,7 +152,7 @@ LIFECYCLE = Schema(
         Column("result", "text", "the outcome, once it is determined", ("result",)),
         Column("settlement_value", "dollars", "of a YES contract", ("settlement_value",)),
         Column("close_time", "time", "new end of trading", ("close_ts",)),
-        Column("details", "json", "everything it said", ("details",)),
+        Column("details", "json", "what else it said", ("details",)),
     ),
 )
 STREAMED = {
@@ -222,7 +217,6 @@ def rest_row(kind: str, row: Body) -> dict[str, Any]:
         found["time"] = row.get("created_time")
     elif kind == "positions":
         found.setdefault("market_ticker", row.get("ticker"))
-        found.setdefault("volume_fp", row.get("total_traded_fp"))
         found.setdefault("position_cost_dollars", row.get("market_exposure_dollars"))
     schema = STREAMED[kind]
     known = {name for column in schema.columns for name in (*column.wire, *column.old)}
@@ -239,7 +233,8 @@ def row_frame(kind: str, bodies: Iterable[Body], provenance: Mapping[str, Any]) 
     """
     schema = STREAMED[kind]
     decoder = schema.decoder()
-    decoder.add(msgspec.json.encode({"rows": [_dated(body) for body in bodies]}))
+    dated = _life if kind == "lifecycle" else _dated
+    decoder.add(msgspec.json.encode({"rows": [dated(body) for body in bodies]}))
     frame = decoder.frame(provenance)
     if kind == "tickers":
         frame = _without_sentinels(frame)
@@ -249,14 +244,27 @@ def row_frame(kind: str, bodies: Iterable[Body], provenance: Mapping[str, Any]) 
 def _dated(body: Body) -> dict[str, Any]:
     """A row whose times are texts."""
     row = dict(body)
+    if "outcome_side" not in row and row.get("action") in ("buy", "sell"):
+        other = {"yes": "no", "no": "yes"}
+        bought, side = row["action"] == "buy", row.get("side")
+        row["outcome_side"] = side if bought else other.get(str(side))
     stamp = numbered_time(row)
     if stamp >= 0 and not row.get("time"):
         row["time"] = _text(stamp)
     for numbered, named in _TIMES.items():
         if isinstance(row.get(numbered), int) and not row.get(named):
             row[named] = _text(row[numbered])
+    return row
+
+
+def _life(body: Body) -> dict[str, Any]:
+    """A row of the life of a market; what has no column of its own is in `details`."""
+    known = {name for column in LIFECYCLE.columns for name in column.wire}
+    row = {name: value for name, value in body.items() if name in known}
+    row["time"] = _text(body["received_ms"])
     if isinstance(row.get("close_ts"), int):
         row["close_ts"] = _text(row["close_ts"] * 1000)
+    row["details"] = {name: body[name] for name in body if name not in known and name != "received_ms"}
     return row
 
 

@@ -8,14 +8,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kalshi_research.errors import KalshiError, NotFoundError, printable
-from kalshi_research.market_data import get_trades
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
+from kalshi_research.schemas import TRADES
 from kalshi_research.schemas.stream import Trade
 from kalshi_research.schemas.stream_rows import key_of, market_of, rest_row
 from kalshi_research.streaming.updates import Update
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pandas as pd
 
     from kalshi_research.client import Client
     from kalshi_research.streaming.feeds import Feeds
@@ -24,6 +26,8 @@ __all__ = ["Backfill"]
 
 _MARGIN_MS = 2_000
 """So much before the newest row is asked for again: rows are known by their ids."""
+_ONE_BY_ONE = 10
+"""For more markets than this the tape of all is asked for: it has fewer pages."""
 _SINGLE = 100
 """Orders looked up one by one, because the list of resting ones no longer has them."""
 
@@ -87,8 +91,23 @@ class Backfill:
         since = self._since("trades")
         if since is None:
             return  # nothing was seen before, so nothing was missed
-        frame = get_trades(self._client, tickers, start=since, max_rows=self._limit, progress=False)
+        single = tickers is not None and len(tickers) <= _ONE_BY_ONE
+        wanted = None if tickers is None else set(tickers)
+        for ticker in tickers or () if single else (None,):
+            decoder = TRADES.decoder()
+            params = {"min_ts": int(since.timestamp()), "ticker": ticker}
+            for page in self._client.pages("/markets/trades", "trades", params=params):
+                decoder.add(page.body)
+                if decoder.rows >= self._limit:
+                    break
+            self._take(decoder.frame({}), wanted, publish)
+
+    def _take(
+        self, frame: pd.DataFrame, wanted: set[str] | None, publish: Callable[[Update], None]
+    ) -> None:
         for stamp, row in zip(frame.index, frame.to_dict("records"), strict=True):
+            if wanted is not None and row["ticker"] not in wanted:
+                continue
             trade = Trade(
                 None, None, row["trade_id"], row["ticker"],
                 round(row["yes_price"] * PRICE_SCALE), round(row["no_price"] * PRICE_SCALE),
