@@ -1,4 +1,4 @@
-"""The exchange's own client reads the sandbox, in an environment of its own."""
+"""The exchange's own clients read the sandbox, in an environment of their own."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ JUDGES = Path(__file__).parent / "judges"
 NOW = 1795186800
 HOURS = {"start_ts": NOW - 86400, "end_ts": NOW, "period_interval": 60}
 OPEN = "KXHIGHNY-26NOV21-B44.5"
+IMPORTS = "import kalshi_python_sync, kalshi_python_async, kalshi, schemathesis"
 CAN_BE_RED = os.environ.get("KALSHI_RESEARCH_CI") == "1"
 
 
@@ -53,7 +54,7 @@ def judge() -> Path:
         os.environ.get("KALSHI_RESEARCH_JUDGES") or Path.home() / ".cache" / "kalshi-research-judges"
     )
     python = folder / "bin" / "python"
-    if python.exists() and _run(python, "-c", "import kalshi_python_sync, kalshi").returncode == 0:
+    if python.exists() and _run(python, "-c", IMPORTS).returncode == 0:
         return python
     base = _python_3_13()
     if base is None:
@@ -74,12 +75,13 @@ def caller() -> Iterator[Caller]:
         yield calls
 
 
-@pytest.fixture(scope="module", params=["ed25519", "rsa"])
+@pytest.fixture(scope="module", params=[("sync", "ed25519"), ("sync", "rsa"), ("async", "ed25519")])
 def reading(request: pytest.FixtureRequest, judge: Path, caller: Caller) -> dict[str, Any]:
     """What the client understood."""
-    key_id, _ = caller.sandbox.credentials(key_type=request.param)
-    key_path = caller.sandbox.key_file(key_type=request.param)
-    done = _run(judge, "-W", "error", JUDGES / "sdk_reads.py", caller.sandbox.url, key_id, key_path)
+    flavour, key_type = request.param
+    key_id, _ = caller.sandbox.credentials(key_type=key_type)
+    who = (flavour, caller.sandbox.url, key_id, caller.sandbox.key_file(key_type=key_type))
+    done = _run(judge, "-W", "error", JUDGES / "sdk_reads.py", *who)
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -96,7 +98,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def test_the_official_client_reads_what_was_sent(caller: Caller, reading: dict[str, Any]) -> None:
+def test_the_official_clients_read_what_was_sent(caller: Caller, reading: dict[str, Any]) -> None:
     decision = "KXFEDDECISION-26DEC"
     old = caller.get("/historical/markets", limit=1, series_ticker="KXHIGHNY")["markets"][0]
     end = int(datetime.fromisoformat(old["close_time"]).timestamp())
@@ -115,6 +117,9 @@ def test_the_official_client_reads_what_was_sent(caller: Caller, reading: dict[s
         "event": caller.get(f"/events/{decision}"),
         "metadata": caller.get(f"/events/{decision}/metadata"),
         "combos": caller.get("/events/multivariate"),
+        "collections": caller.get("/multivariate_event_collections"),
+        "targets": caller.get("/structured_targets", page_size=5),
+        "sports": caller.get("/search/filters_by_sport"),
         "event candlesticks": caller.get(
             f"/series/KXFEDDECISION/events/{decision}/candlesticks", **HOURS
         ),
@@ -128,6 +133,12 @@ def test_the_official_client_reads_what_was_sent(caller: Caller, reading: dict[s
         "fills": caller.signed("/portfolio/fills"),
         "settlements": caller.signed("/portfolio/settlements"),
         "limits": caller.signed("/account/limits"),
+        "progress": caller.signed("/account/api_usage_level/volume_progress"),
+        "forecast": caller.signed(
+            "/series/KXHIGHNY/events/KXHIGHNY-26NOV21/forecast_percentile_history",
+            percentiles=[1000, 5000],
+            **HOURS,
+        ),
         "keys": caller.signed("/api_keys"),
         "status": caller.get("/exchange/status"),
         "schedule": caller.get("/exchange/schedule"),

@@ -1,27 +1,21 @@
-"""Read a sandbox with the exchange's own client and print what it understood, as JSON.
+"""Read a sandbox with one of the exchange's own clients and print what it understood, as JSON.
 
-Runs in an environment of its own. Arguments: URL, key id, path of the private key.
+Runs in an environment of its own. Arguments: sync or async, URL, key id, path of the private key.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
-from kalshi_python_sync import Configuration, KalshiClient
+from official import Official, plain
 
 NOW = 1795186800
 HOURS = {"start_ts": NOW - 86400, "end_ts": NOW, "period_interval": 60}
 
 
-def plain(answer: Any) -> Any:
-    """What the client made of an answer, without what it did not find."""
-    return json.loads(answer.model_dump_json(by_alias=True, exclude_none=True))
-
-
-def markets(client: KalshiClient) -> dict[str, Any]:
+def markets(client: Official) -> dict[str, Any]:
     """Markets, books, trades, candlesticks."""
     ticker = "KXHIGHNY-26NOV21-B44.5"
     found: dict[str, Any] = {}
@@ -45,13 +39,16 @@ def markets(client: KalshiClient) -> dict[str, Any]:
     return found
 
 
-def events(client: KalshiClient) -> dict[str, Any]:
+def events(client: Official) -> dict[str, Any]:
     """Events, with and without their markets."""
     return {
         "events": plain(client.get_events(limit=200, with_nested_markets=True)),
         "event": plain(client.get_event(event_ticker="KXFEDDECISION-26DEC")),
         "metadata": plain(client.get_event_metadata(event_ticker="KXFEDDECISION-26DEC")),
         "combos": plain(client.get_multivariate_events()),
+        "collections": plain(client.get_multivariate_event_collections()),
+        "targets": plain(client.get_structured_targets(page_size=5)),
+        "sports": plain(client.get_filters_for_sports()),
         "event candlesticks": plain(
             client.get_market_candlesticks_by_event(
                 series_ticker="KXFEDDECISION", ticker="KXFEDDECISION-26DEC", **HOURS
@@ -60,7 +57,7 @@ def events(client: KalshiClient) -> dict[str, Any]:
     }
 
 
-def history(client: KalshiClient) -> dict[str, Any]:
+def history(client: Official) -> dict[str, Any]:
     """The historical tier."""
     old = client.get_historical_markets(limit=1, series_ticker="KXHIGHNY").markets[0]
     end = int(old.close_time.timestamp())
@@ -77,7 +74,7 @@ def history(client: KalshiClient) -> dict[str, Any]:
     }
 
 
-def account(client: KalshiClient) -> dict[str, Any]:
+def account(client: Official) -> dict[str, Any]:
     """What needs a signature, and the exchange itself."""
     return {
         "balance": plain(client.get_balance()),
@@ -85,6 +82,12 @@ def account(client: KalshiClient) -> dict[str, Any]:
         "fills": plain(client.get_fills()),
         "settlements": plain(client.get_settlements()),
         "limits": plain(client.get_account_api_limits()),
+        "progress": plain(client.get_account_api_usage_level_volume_progress()),
+        "forecast": plain(
+            client.get_event_forecast_percentiles_history(
+                ticker="KXHIGHNY-26NOV21", series_ticker="KXHIGHNY", percentiles=[1000, 5000], **HOURS
+            )
+        ),
         "keys": plain(client.get_api_keys()),
         "status": plain(client.get_exchange_status()),
         "schedule": plain(client.get_exchange_schedule()),
@@ -92,13 +95,12 @@ def account(client: KalshiClient) -> dict[str, Any]:
     }
 
 
-def main(url: str, key_id: str, key_path: str) -> None:
-    """Read everything and print it."""
-    configuration = Configuration(host=url)
-    configuration.api_key_id = key_id
-    configuration.private_key_pem = Path(key_path).read_text(encoding="ascii")
-    client = KalshiClient(configuration)
-    found = markets(client) | events(client) | history(client) | account(client)
+def main(*arguments: str) -> None:
+    """Read everything, what is public without a key too, and print it."""
+    client, stranger = Official(*arguments), Official(*arguments[:2])
+    found = markets(stranger) | events(client) | history(client) | account(client)
+    client.close()
+    stranger.close()
     json.dump(found, sys.stdout)
 
 
