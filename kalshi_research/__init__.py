@@ -112,6 +112,7 @@ if TYPE_CHECKING:
         get_trades,
         search_markets,
     )
+    from kalshi_research.panels import MarketBrowser
     from kalshi_research.plotting import (
         drawn,
         plot_candlesticks,
@@ -276,6 +277,7 @@ _HOME = {
     ),
     "provenance": ("source_line",),
     "report": ("write_report",),
+    "panels": ("MarketBrowser",),
     "trading": ("OrderTicket",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -284,6 +286,7 @@ __all__ = [
     "Client",
     "FeeTerms",
     "KalshiError",
+    "MarketBrowser",
     "OrderTicket",
     "book_notional",
     "break_even_price",

@@ -12,7 +12,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-__all__ = ["Ladder", "Plain", "Table"]
+__all__ = ["Ladder", "Link", "Plain", "Table"]
 
 _STATIC = Path(__file__).parent / "static"
 _CSS = _STATIC / "panel.css"
@@ -44,6 +44,25 @@ class Plain(anywidget.AnyWidget):
 
     def __init__(self, value: str = "", *, role: str = "", live: bool = False, **more: Any) -> None:
         super().__init__(value=value, role=role, live=live, **more)
+
+
+class Link(anywidget.AnyWidget):
+    """A link to a page of kalshi.com; any other address is not shown.
+
+    Attributes
+    ----------
+    href, text : str
+
+    Examples
+    --------
+    >>> Link(href="https://kalshi.com/markets/kxhighny", text="Page").text
+    'Page'
+    """
+
+    _esm = _STATIC / "link.js"
+    _css = _CSS
+    href = traitlets.Unicode().tag(sync=True)
+    text = traitlets.Unicode().tag(sync=True)
 
 
 class Table(anywidget.AnyWidget):

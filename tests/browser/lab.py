@@ -32,6 +32,7 @@ FLAGS = (
 START, CELLS = 60.0, 60_000
 DONE = """count => {
   const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
+  if (document.querySelector("[data-mime-type='application/vnd.jupyter.error']")) return true;
   return prompts.length >= count && prompts.every(each => /\\[\\d+\\]:/.test(each.textContent));
 }"""
 READY = """async () => {
@@ -145,9 +146,11 @@ class Lab:
 
 
 def run_all(page: Page, cells: int) -> None:
-    """Run the whole notebook and wait until every cell has a number."""
-    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    """Run the whole notebook and wait until every cell has a number, or one fails."""
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
     page.wait_for_function(DONE, arg=cells, timeout=CELLS)
+    failures = texts(page, "[data-mime-type='application/vnd.jupyter.error']")
+    assert not failures, failures[0]
 
 
 def texts(page: Page, selector: str) -> list[str]:

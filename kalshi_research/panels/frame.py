@@ -1,0 +1,53 @@
+"""The small parts that every panel is put together from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from kalshi_research.panels.views import Plain
+
+if TYPE_CHECKING:
+    from kalshi_research.client import Client
+
+__all__ = ["badge", "button", "column", "line"]
+
+_log = logging.getLogger(__name__)
+
+
+def badge(client: Client) -> Plain:
+    """Which exchange this is, always to be seen."""
+    environment = client.environment
+    return Plain(environment.banner, role=f"badge {environment.name}")
+
+
+def button(text: str, act: Callable[[], Any], *, tip: str = "", style: str = "") -> widgets.Button:
+    """A button as wide as its text. What `act` raises goes to the log: panels show it before."""
+    made = widgets.Button(
+        description=text, tooltip=tip or text, button_style=style, layout=widgets.Layout(width="auto")
+    )
+
+    def clicked(_: Any) -> None:
+        try:
+            act()
+        except Exception:
+            _log.exception("the button %r failed", text)
+            raise
+
+    made.on_click(clicked)
+    return made
+
+
+def line(*parts: widgets.Widget) -> widgets.HBox:
+    """Parts beside each other, on more lines where there is no room."""
+    return widgets.HBox(
+        parts, layout=widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="6px")
+    )
+
+
+def column(box: widgets.VBox) -> None:
+    """The layout of a panel."""
+    box.layout = widgets.Layout(width="100%", min_width="0", grid_gap="6px")

@@ -1,0 +1,123 @@
+"""The market browser without a screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import kalshi_research as kr
+from kalshi_research.errors import TransportError
+from kalshi_research.panels.browser_model import BrowserModel
+from kalshi_research.panels.jobs import Jobs
+
+
+@pytest.fixture(scope="module")
+def client() -> Any:
+    return kr.connect("sandbox")
+
+
+@pytest.fixture
+def model(client: Any) -> BrowserModel:
+    made = BrowserModel(client, Jobs("test"))
+    made.refresh()
+    return settled(made)
+
+
+def settled(model: BrowserModel) -> BrowserModel:
+    assert model._jobs.wait(20)
+    assert not model.busy
+    return model
+
+
+def keys(model: BrowserModel) -> list[str]:
+    return [row["key"] for row in model.rows]
+
+
+def test_it_goes_from_series_to_a_market(client: Any, model: BrowserModel) -> None:
+    assert sorted(keys(model)) == sorted(kr.get_series(client).index)
+    model.open("KXHIGHNY")
+    settled(model)
+    events = kr.get_events(client, series_ticker="KXHIGHNY", status="open")
+    assert (model.level, keys(model)) == ("events", list(events.index))
+    model.open(events.index[0])
+    settled(model)
+    markets = kr.get_markets(client, event_ticker=events.index[0])
+    assert (model.level, keys(model)) == ("markets", list(markets.index))
+    assert model.ticker == ""
+    model.open(markets.index[1])
+    assert model.ticker == markets.index[1]
+    assert model.page == "https://kalshi.com/markets/kxhighny"
+
+
+def test_a_market_shows_what_the_exchange_says(client: Any, model: BrowserModel) -> None:
+    model.go(("KXHIGHNY", "KXHIGHNY-26NOV21"))
+    settled(model)
+    market = kr.get_markets(client, event_ticker="KXHIGHNY-26NOV21").iloc[0]
+    row = model.rows[0]
+    cells = dict(zip((column["label"] for column in model.columns), row["cells"], strict=True))
+    assert cells["Yes means"] == market["yes_sub_title"]
+    assert float(cells["Bid"]) == market["yes_bid"]
+    assert float(cells["Ask"]) == market["yes_ask"]
+    assert float(cells["Volume"].replace(",", "")) == market["volume"]
+    assert cells["Status"] == "open"
+    week = [price for price in cells["Week"] if price is not None]
+    assert week
+    assert all(0 < price < 1 for price in week)
+
+
+def test_words_narrow_what_is_listed(model: BrowserModel) -> None:
+    every = keys(model)
+    model.query = "fed DECISION"
+    assert keys(model) == ["KXFEDDECISION"]
+    model.query = "no such words"
+    assert keys(model) == []
+    model.query = ""
+    assert keys(model) == every
+
+
+def test_a_search_looks_through_the_markets_of_all_series(client: Any, model: BrowserModel) -> None:
+    model.query = "hike"
+    model.search()
+    settled(model)
+    assert set(keys(model)) == set(kr.search_markets(client, "hike").index)
+
+
+def test_an_older_answer_does_not_overwrite_a_newer_one(model: BrowserModel) -> None:
+    model.open("KXHIGHNY")
+    model.go(())
+    settled(model)
+    assert (model.level, model.place) == ("series", ())
+    assert "KXHIGHNY" in keys(model)
+
+
+def test_what_goes_wrong_is_said_and_what_was_there_stays(
+    model: BrowserModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = keys(model)
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise TransportError("the exchange does not answer.\nNothing was lost.\nTry again.")
+
+    monkeypatch.setattr("kalshi_research.panels.browser_model.get_series", broken)
+    model.refresh()
+    settled(model)
+    assert "does not answer" in model.note
+    assert keys(model) == before
+
+
+def test_a_pause_shows_at_once() -> None:
+    with kr.start_sandbox() as sandbox:
+        model = BrowserModel(kr.connect(sandbox), Jobs("test"))
+        model.go(("KXHIGHNY", "KXHIGHNY-26NOV21"))
+        ticker = settled(model).rows[0]["key"]
+        sandbox.floor.call(lambda engine: engine.deactivate(ticker), ticker)
+        model.refresh()
+        row = settled(model).rows[0]
+        assert row["cells"][7] == "paused"
+
+
+@pytest.mark.parametrize("series", ["../account", 'A" onmouseover="x', "javascript:alert(1)", ""])
+def test_a_link_is_made_of_tickers_only(model: BrowserModel, series: str) -> None:
+    model.place = (series,)
+    assert model.page == ""
