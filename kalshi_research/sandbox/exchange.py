@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kalshi_research.sandbox.dialects import Dialect
     from kalshi_research.sandbox.faults.lag import Lag
     from kalshi_research.sandbox.floor import Floor
+    from kalshi_research.sandbox.order_truth import BookLog
     from kalshi_research.sandbox.rate_limits import Buckets, Tier
     from kalshi_research.sandbox.world import MarketSpec, World
 
@@ -131,6 +132,8 @@ class Exchange:
         What goes wrong on purpose.
     lag : Lag or None
         What reads of the own account show instead, as long as a fault says so.
+    books : BookLog or None
+        The books that the truth keeps.
     """
 
     world: World
@@ -146,6 +149,7 @@ class Exchange:
     stream: StreamOptions = field(default_factory=StreamOptions)
     faults: Faults = field(default_factory=Faults)
     lag: Lag | None = None
+    books: BookLog | None = None
 
     transfers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     netting: set[tuple[str, int]] = field(default_factory=set)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from kalshi_research.sandbox.faults import Faults
+    from kalshi_research.sandbox.truth_server import TruthServer
 
 __all__ = ["DEFAULT_NOW", "Sandbox"]
 
@@ -140,6 +141,8 @@ class Sandbox:
         self._port = port
         self._private: dict[tuple[int, str], tuple[str, PrivateKey]] = {}
         self._key_files: list[weakref.finalize[[Path], Sandbox]] = []
+        self._truth: TruthServer | None = None
+        self._end_truth: weakref.finalize[[], Sandbox] | None = None
         self._lock = threading.Lock()
         instant = from_datetime(now)
         enforced = rate_limits is not False
@@ -195,6 +198,9 @@ class Sandbox:
             if self._stop is not None:
                 self._stop()
                 self._stop = None
+            if self._end_truth is not None:
+                self._end_truth()
+                self._truth = self._end_truth = None
             for forget in self._key_files:
                 forget()
             self._key_files.clear()
@@ -270,6 +276,27 @@ class Sandbox:
     def truth(self) -> Truth:
         """What is really the case in this world. For judging methods, not for using them."""
         return Truth(self._exchange)
+
+    def serve_truth(self) -> TruthServer:
+        """Serve the truth on a second port, for judges in other processes; `close` ends that.
+
+        Returns
+        -------
+        TruthServer
+            With its ``url`` and ``token``; the same one at every call.
+        """
+        with self._lock:
+            if self._truth is None:
+                from kalshi_research.sandbox.truth_server import TruthServer
+
+                self._truth = TruthServer(self.truth)
+                self._end_truth = weakref.finalize(self, self._truth.stop)
+            return self._truth
+
+    @property
+    def truth_url(self) -> str:
+        """Where the truth is served; the first use starts that. See `serve_truth` for the token."""
+        return self.serve_truth().url
 
     def credentials(self, user: int = 0, *, key_type: str | None = None) -> tuple[str, PrivateKey]:
         """Key id and private key of a user; made when first asked for, worthless elsewhere.

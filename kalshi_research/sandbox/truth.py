@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import PRICE_SCALE
 from kalshi_research.sandbox.instants import SECOND
+from kalshi_research.sandbox.order_truth import OrderTruth
 from kalshi_research.sandbox.world.history import SENDERS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kalshi_research.sandbox.exchange import Exchange, RequestRecord
+    from kalshi_research.sandbox.faults import Faults
     from kalshi_research.sandbox.traders import Traders
     from kalshi_research.sandbox.world import World
     from kalshi_research.sandbox.world.history import Parents, Quotes, Tape
@@ -63,7 +65,7 @@ class Planted:
 
 
 @dataclass(frozen=True)
-class Truth:
+class Truth(OrderTruth):
     """A window behind the scenes of one sandbox.
 
     Everything is in the integers of the world: instants [µs], prices [1/10 000
@@ -156,6 +158,11 @@ class Truth:
         A maker takes where its new quote meets the order of a user.
         """
         return [SENDERS[place] for place in self.parents(ticker).sender.tolist()]
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong on purpose."""
+        return self._exchange.faults
 
     @property
     def requests(self) -> list[RequestRecord]:
