@@ -227,4 +227,7 @@ def test_the_process_shares_one_sandbox_however_many_ask(fake_sandbox) -> None:
 
 def test_start_sandbox_starts_a_new_one_each_time(fake_sandbox) -> None:
     first, second = start_sandbox(seed=3), start_sandbox(seed=4, users=2)
-    assert (first.options, second.options) == ({"seed": 3}, {"seed": 4, "users": 2})
+    assert (first.options, second.options) == (
+        {"seed": 3, "speed": 0},
+        {"seed": 4, "speed": 0, "users": 2},
+    )
