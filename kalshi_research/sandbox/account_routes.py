@@ -120,8 +120,9 @@ def upgrade(exchange: Exchange, _: Query, path: dict[str, str], __: Json) -> Jso
     name = exchange.accounts[user].user_id
     if not exchange.floor.call(lambda engine: bool(engine.members[name].orders)):
         raise refused(403, "forbidden", details="none of the last 100 orders was created by the API")
+    before = exchange.tier_of(user)
     exchange.grants[user] = (_UPGRADED,)
-    if exchange.buckets is not None:
+    if exchange.buckets is not None and exchange.tier_of(user) is not before:
         exchange.buckets.promote(user, exchange.tier_of(user))
     return {}
 
