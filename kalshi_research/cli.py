@@ -89,7 +89,38 @@ def _parser() -> argparse.ArgumentParser:
     sandbox = commands.add_parser("sandbox", help="run a simulated exchange until Ctrl-C")
     sandbox.add_argument("--seed", type=int, default=0, help="which world; the same seed gives the same")
     sandbox.add_argument("--port", type=int, default=0, help="default: any free one")
+    _add_sandbox_options(sandbox)
     return parser
+
+
+def _add_sandbox_options(sandbox: argparse.ArgumentParser) -> None:
+    sandbox.add_argument(
+        "--speed",
+        type=float,
+        default=0.0,
+        help="seconds of the exchange a real second: 0 stands still (the default), 1 is live",
+    )
+    sandbox.add_argument(
+        "--dialect", default="2026", help="how it speaks: 2026 (the default) or 2025, as it was then"
+    )
+    sandbox.add_argument(
+        "--users", type=int, default=1, metavar="N", help="accounts with a key each; default: 1"
+    )
+    sandbox.add_argument(
+        "--rate-limits", action="store_true", help="limit requests, as the basic tier does"
+    )
+    sandbox.add_argument("--tier", metavar="NAME", help="limit requests as this usage tier does")
+    sandbox.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help='what is to go wrong, such as "accept_then:hang POST /portfolio/events/orders #1"; '
+        "may be repeated",
+    )
+    sandbox.add_argument(
+        "--truth", action="store_true", help="serve on another port what is really the case"
+    )
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -123,13 +154,27 @@ def _sandbox(options: argparse.Namespace) -> int:
 
     stop = threading.Event()
     _stop_at_signals(stop)
-    with start_sandbox(seed=options.seed, port=options.port) as sandbox:
-        key_id, _ = sandbox.credentials(0)
+    with start_sandbox(
+        seed=options.seed,
+        port=options.port,
+        speed=options.speed,
+        dialect=options.dialect,
+        users=options.users,
+        rate_limits=options.tier or options.rate_limits,
+    ) as sandbox:
+        rules = [sandbox.faults.add_text(text) for text in options.fault]
         print("A simulated exchange: nothing here is real. Ctrl-C stops it.")
         print(f"REST       {sandbox.url}")
         print(f"WebSocket  {sandbox.ws_url}")
-        print(f"Key id     {key_id}")
-        print(f"Key file   {sandbox.key_file(0)}")
+        for user in range(options.users):
+            name = f"  user {user}" if user else ""
+            print(f"Key id     {sandbox.credentials(user)[0]}{name}")
+            print(f"Key file   {sandbox.key_file(user)}{name}")
+        for rule in rules:
+            print(f"Fault      {rule.kind} {rule.route}")
+        if options.truth:
+            print(f"Truth      {sandbox.truth_url}")
+            print(f"Token      {sandbox.serve_truth().token}")
         print(f"Use it     export {SANDBOX_URL_VARIABLE}=http://127.0.0.1:{sandbox.port}", flush=True)
         while not stop.wait(1):
             pass

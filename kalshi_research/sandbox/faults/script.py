@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kalshi_research.errors import ConfigError
 from kalshi_research.sandbox.faults.kinds import checked_details, find_kind
 from kalshi_research.sandbox.faults.rules import Bite, Rule, check_times, place_pattern
+from kalshi_research.sandbox.faults.spelling import parse_fault
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox.faults.kinds import Plane
@@ -127,6 +128,16 @@ class Faults:
             if hook is not None:
                 hook()
         return rule
+
+    def add_text(self, text: str) -> Rule:
+        """Add a rule that is written in a line, as the command line takes it; see `parse_fault`.
+
+        Examples
+        --------
+        >>> Faults().add_text("rate_limit:3600 GET /markets #2")
+        <Rule rate_limit:3600 GET /markets #2: bit 0 of 0>
+        """
+        return self.add(**parse_fault(text))
 
     def remove(self, rule: Rule) -> None:
         """Take a rule away; one that is not there any more is no error."""
