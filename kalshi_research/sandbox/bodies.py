@@ -130,7 +130,11 @@ class Body:
         return self._fixed(field, text, COUNT_SCALE, "invalid_order_size") if text else None
 
     def _fixed(self, field: str, text: str, scale: int, code: str) -> int:
+        refusal = refused(400, code, details=f"{field} is no decimal of the needed form")
+        # More decimals are refused also where they are zeros.
+        if len(text.partition(".")[2]) > len(str(scale)) - 1:
+            raise refusal
         try:
             return parse_fixed(text, scale)
         except InputError:
-            raise refused(400, code, details=f"{field} is no decimal of the needed form") from None
+            raise refusal from None
