@@ -124,8 +124,13 @@ def test_public_functions_are_documented(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_the_verb_tells_the_cost(name: str) -> None:
     parameters = inspect.signature(FUNCTIONS[name]).parameters
-    asks = name.startswith(("get_", "search_"))
-    assert ("client" in parameters) == asks, "only get_ and search_ ask the exchange"
+    changes = re.match(
+        r"(create|amend|decrease|cancel|delete|limit|reset|trigger)_(all_)?order|(dis)?arm$", name
+    )
+    asks = name.startswith(("get_", "search_")) or changes is not None
+    assert ("client" in parameters) == asks, (
+        "only get_, search_ and the verbs of orders ask the exchange"
+    )
     if asks:
         assert next(iter(parameters)) == "client"
     if name.startswith("plot_"):

@@ -214,7 +214,7 @@ def amend_request(
         None keeps it, 0 clears it, else seconds since 1970.
     dialect : {"2026", "2025"}
     """
-    path = f"{_route(dialect)}/{order_id}/amend"
+    path = f"{_route(dialect)}/{order_id}"
     if dialect == "2025":
         body: dict[str, Any] = {
             "ticker": terms.ticker,
@@ -236,8 +236,10 @@ def amend_request(
         body["client_order_id"] = client_order_id
     if updated_client_order_id:
         body["updated_client_order_id"] = updated_client_order_id
+    if dialect == "2025":  # in its documents an order is amended by putting it
+        return Request("PUT", path, body)
     params = {} if terms.subaccount is None else {"subaccount": terms.subaccount}
-    return Request("POST", path, body, params)
+    return Request("POST", f"{path}/amend", body, params)
 
 
 def decrease_request(
@@ -264,7 +266,12 @@ def decrease_request(
 
 
 def group_request(
-    act: str, group_id: str = "", *, limit: int | None = None, subaccount: int | None = None
+    act: str,
+    group_id: str = "",
+    *,
+    limit: int | None = None,
+    subaccount: int | None = None,
+    shard: int | None = None,
 ) -> Request:
     """The request that makes or changes an order group.
 
@@ -276,6 +283,8 @@ def group_request(
     limit : int, optional
         Whole contracts in fifteen seconds.
     subaccount : int, optional
+    shard : int, optional
+        Where the markets of the group live; None is the first.
 
     Examples
     --------
@@ -286,6 +295,8 @@ def group_request(
         body: dict[str, Any] = {"contracts_limit": limit}
         if subaccount is not None:
             body["subaccount"] = subaccount
+        if shard is not None:
+            body["exchange_index"] = shard
         return Request("POST", f"{_GROUPS}/create", body)
     params = {} if subaccount is None else {"subaccount": subaccount}
     if act == "delete":

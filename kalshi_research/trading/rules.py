@@ -35,6 +35,8 @@ class MarketRules:
         By default those of nearly all series: quadratic, multiplier 1.
     title : str
         What YES stands for.
+    shard : int or None
+        Part of the exchange it lives on.
 
     Examples
     --------
@@ -50,6 +52,7 @@ class MarketRules:
     closes: datetime | None = None
     fees: FeeTerms = field(default_factory=FeeTerms)
     title: str = ""
+    shard: int | None = None
 
     @classmethod
     def of(cls, market: Any, *, fees: FeeTerms | None = None) -> MarketRules:
@@ -78,6 +81,7 @@ class MarketRules:
         if not isinstance(bands, list):
             raise DecodeError(f"the price grid of {printable(ticker, 80)} cannot be read")
         closes = _get(row, "close_time")
+        shard = _get(row, "exchange_index")
         title = _get(row, "yes_sub_title") or _get(row, "title") or ""
         return cls(
             ticker=ticker,
@@ -86,6 +90,7 @@ class MarketRules:
             closes=closes if isinstance(closes, datetime) else None,
             fees=fees or FeeTerms(),
             title=str(title),
+            shard=None if shard is None else int(shard),
         )
 
 

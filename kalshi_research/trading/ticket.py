@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -257,8 +258,7 @@ class OrderTicket(traitlets.HasTraits):
                 self._rules = rules
                 self.ticker = rules.ticker
             elif fees is not None and self._rules is not None:
-                old = self._rules
-                self._rules = MarketRules(old.ticker, old.grid, old.status, old.closes, fees, old.title)
+                self._rules = replace(self._rules, fees=fees)
             if book is not None:
                 self._book = ladder_of(book)
             if position is not None:

@@ -1,0 +1,187 @@
+"""Order groups: orders that are cancelled together when too much of them is filled at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kalshi_research.errors import (
+    ApiError,
+    DecodeError,
+    InputError,
+    KalshiError,
+    TransportError,
+    printable,
+)
+from kalshi_research.trading.desk import desk_of
+from kalshi_research.trading.placing import DEFINITE
+from kalshi_research.trading.requests import group_request
+from kalshi_research.trading.terms import check_ticker
+
+if TYPE_CHECKING:
+    from kalshi_research.client import Client
+    from kalshi_research.trading.desk import Desk
+    from kalshi_research.trading.requests import Request
+
+__all__ = [
+    "create_order_group",
+    "delete_order_group",
+    "limit_order_group",
+    "reset_order_group",
+    "trigger_order_group",
+]
+
+_LARGEST = 1_000_000
+
+
+def _limit(limit: object) -> int:
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= _LARGEST:
+        raise InputError(
+            f"limit={printable(repr(limit), 40)} must be whole contracts from 1 to {_LARGEST:,}; "
+            "nothing was sent."
+        )
+    return limit
+
+
+def create_order_group(client: Client, limit: int, *, ticker: str | None = None) -> str:
+    """Make an order group.
+
+    When more than `limit` contracts of its orders are filled within fifteen seconds, all of them
+    are cancelled and new ones refused, until it is reset.
+
+    Parameters
+    ----------
+    client : Client
+        With a key.
+    limit : int
+        [contracts]
+    ticker : str, optional
+        A market it is for: groups do not reach over the exchange's shards.
+
+    Returns
+    -------
+    str
+        Its id, for ``order_group=`` of `create_order`.
+
+    Raises
+    ------
+    TransportError
+        It is not known whether it was made. An empty group does no harm: make another one.
+
+    Examples
+    --------
+    >>> import kalshi_research as kr
+    >>> client = kr.connect("sandbox")
+    >>> len(kr.create_order_group(client, 10))
+    36
+    """
+    desk = desk_of(client)
+    shard = None
+    if ticker is not None:
+        shard = desk.shard(check_ticker(ticker))
+    answer = desk.send(group_request("create", limit=_limit(limit), shard=shard))
+    found = answer.get("order_group_id") if isinstance(answer, dict) else None
+    if not isinstance(found, str) or not found:
+        raise DecodeError(
+            "the answer names no order group; an empty one may have been made, which is harmless"
+        )
+    return check_ticker(found)
+
+
+def reset_order_group(client: Client, order_group: str) -> None:
+    """Let a triggered order group take orders again; its count begins at zero.
+
+    Parameters
+    ----------
+    client : Client
+        With a key.
+    order_group : str
+        Its id.
+
+    Examples
+    --------
+    >>> import kalshi_research as kr
+    >>> client = kr.connect("sandbox")
+    >>> kr.reset_order_group(client, kr.create_order_group(client, 10))
+    """
+    _repeat(desk_of(client), group_request("reset", check_ticker(order_group)))
+
+
+def trigger_order_group(client: Client, order_group: str) -> None:
+    """Cancel the orders of a group at once and refuse new ones until it is reset.
+
+    Parameters
+    ----------
+    client : Client
+        With a key.
+    order_group : str
+        Its id.
+
+    Examples
+    --------
+    >>> import kalshi_research as kr
+    >>> client = kr.connect("sandbox")
+    >>> kr.trigger_order_group(client, kr.create_order_group(client, 10))
+    """
+    _repeat(desk_of(client), group_request("trigger", check_ticker(order_group)))
+
+
+def limit_order_group(client: Client, order_group: str, limit: int) -> None:
+    """Give an order group another limit; one below what was filled triggers it.
+
+    Parameters
+    ----------
+    client : Client
+        With a key.
+    order_group : str
+        Its id.
+    limit : int
+        [contracts]
+
+    Examples
+    --------
+    >>> import kalshi_research as kr
+    >>> client = kr.connect("sandbox")
+    >>> kr.limit_order_group(client, kr.create_order_group(client, 10), 20)
+    """
+    _repeat(desk_of(client), group_request("limit", check_ticker(order_group), limit=_limit(limit)))
+
+
+def delete_order_group(client: Client, order_group: str) -> None:
+    """Delete an order group; its resting orders are cancelled.
+
+    Parameters
+    ----------
+    client : Client
+        With a key.
+    order_group : str
+        Its id.
+
+    Examples
+    --------
+    >>> import kalshi_research as kr
+    >>> client = kr.connect("sandbox")
+    >>> kr.delete_order_group(client, kr.create_order_group(client, 10))
+    """
+    _repeat(desk_of(client), group_request("delete", check_ticker(order_group)), gone_is_done=True)
+
+
+def _repeat(desk: Desk, request: Request, *, gone_is_done: bool = False) -> Any:
+    """Send what may be sent again until its outcome is known."""
+    pace = desk.pace
+    ends, pause, tries = pace.monotonic() + pace.seconds(pace.patience), 0.1, 0
+    while True:
+        tries += 1
+        try:
+            return desk.send(request)
+        except ApiError as error:
+            if gone_is_done and error.status == 404 and tries > 1:
+                return None  # the first one did it
+            if error.status in DEFINITE and error.status != 429:
+                raise
+            problem: KalshiError = error
+        except (TransportError, DecodeError) as error:
+            problem = error
+        if pace.monotonic() >= ends:
+            raise problem
+        pace.sleep(pace.seconds(pause))
+        pause = min(pause * 2, 2.0)

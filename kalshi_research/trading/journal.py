@@ -1,0 +1,368 @@
+"""The journal of orders: written before an order is sent, so that none is ever lost.
+
+One file for each exchange and key, one line for each step, only ever appended to, readable
+by its owner alone. A line is flushed to the disk before what it announces is sent. Every
+line carries a checksum; a last line that is torn stands for nothing, because what it would
+have announced was not sent.
+
+::
+
+    PREPARED → SENT → ACKED (resting, partial, executed, canceled)
+                    → REJECTED        the exchange said no
+                    → NOT_PLACED      evidence says it never arrived
+                    → UNKNOWN         → any of the three, by evidence
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from kalshi_research.errors import JournalError, printable
+from kalshi_research.trading.locks import hold, release, try_hold
+
+__all__ = ["OPEN", "SETTLED", "Intent", "Journal"]
+
+PREPARED: Final = "PREPARED"
+OPEN: Final = ("PREPARED", "SENT", "UNKNOWN")
+"""States that something has still to become of."""
+SETTLED: Final = ("ACKED", "REJECTED", "NOT_PLACED")
+"""States that are final for the journal; what an acknowledged order does later the exchange knows."""
+
+_TORN: Final = b"#torn\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What somebody meant to do, and what is known to have become of it.
+
+    Attributes
+    ----------
+    key : str
+        Of a new order its client order id; of a change an id of its own.
+    act : str
+        ``create``, ``amend``, ``decrease``, ``cancel``.
+    state : str
+        One of `OPEN` and `SETTLED`.
+    session : str
+        The process that owns it.
+    terms : mapping
+        Plain values: the terms of the order, or what is to be changed.
+    sent_at : float
+        When it was sent, by the clock of this machine [s since 1970]; 0 before.
+    order_id : str
+        The exchange's; empty while it is not known.
+    status : str
+        Of an acknowledged order: ``resting``, ``partial``, ``executed``, ``canceled``.
+    filled, remaining : int or None
+        As last told [1/100 contract].
+    note : str
+        Why, in words.
+    until : float
+        After this nobody is still sending it [s since 1970].
+    sends : int
+        How often it was sent.
+    """
+
+    key: str
+    act: str
+    state: str
+    session: str
+    terms: Mapping[str, Any] = field(default_factory=dict)
+    sent_at: float = 0.0
+    order_id: str = ""
+    status: str = ""
+    filled: int | None = None
+    remaining: int | None = None
+    note: str = ""
+    until: float = 0.0
+    sends: int = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether something has still to become of it."""
+        return self.state in OPEN
+
+
+class Journal:
+    """The journal in one file, for all threads of this process.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists and belongs to the user alone.
+
+    Attributes
+    ----------
+    session : str
+        Names this process among those that write here.
+    workers : dict
+        Which thread of this process is busy with which intent, or was.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.session = secrets.token_hex(8)
+        self._intents: dict[str, Intent] = {}
+        self._open: dict[str, Intent] = {}
+        self._orders: dict[str, str] = {}
+        self._offset = 0
+        self._lines = 0
+        self._lock = threading.RLock()
+        self._held = False
+        self.workers: dict[str, threading.Thread] = {}
+        self._handle = _open(path)
+        self._alive = self._sign_on()
+
+    # Reading
+
+    def intents(self) -> dict[str, Intent]:
+        """Everything in the journal by key, oldest first."""
+        with self.locked():
+            return dict(self._intents)
+
+    def open_intents(self) -> list[Intent]:
+        """Those that something has still to become of, oldest first."""
+        with self.locked():
+            return list(self._open.values())
+
+    def order(self, order_id: str) -> Intent | None:
+        """The intent that an order of the exchange came from."""
+        with self.locked():
+            key = self._orders.get(order_id)
+            return self._intents.get(key) if key is not None else None
+
+    def get(self, key: str) -> Intent | None:
+        """One intent."""
+        with self.locked():
+            return self._intents.get(key)
+
+    def is_alive(self, session: str) -> bool:
+        """Whether the process of a session still runs."""
+        if session == self.session:
+            return True
+        path = self._session_path(session)
+        try:
+            handle = os.open(path, os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            if not try_hold(handle):
+                return True
+            path.unlink(missing_ok=True)
+            return False
+        finally:
+            os.close(handle)
+
+    # Writing
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be alone with the journal, among threads and processes, and up to date with it."""
+        # Written so that an interrupt at any line leaves nothing held that the next call does not
+        # set right.
+        with self._lock:
+            outermost = not self._held
+            try:
+                if outermost:
+                    self._take()
+                    self._catch_up()
+                yield
+            finally:
+                if outermost:
+                    self._held = False
+                    if self._handle >= 0:
+                        release(self._handle)
+
+    def _take(self) -> None:
+        try:
+            hold(self._handle)
+        except OSError as error:
+            raise self._unusable("locked", error) from None
+        self._held = True
+
+    def write(self, *intents: Intent, durable: bool = True) -> None:
+        """Append the newest state of intents.
+
+        Parameters
+        ----------
+        *intents : Intent
+        durable : bool
+            Wait until the disk has it.
+
+        Raises
+        ------
+        JournalError
+            If it cannot be written. What it announces must then not be sent.
+        """
+        with self.locked():
+            lines = b"".join(_line(intent) for intent in intents)
+            try:
+                _write_all(self._handle, lines)
+                if durable:
+                    os.fsync(self._handle)
+            except OSError as error:
+                raise self._unusable("written", error) from None
+            finally:
+                self._catch_up(mine=True)
+
+    def note(self, key: str, **changes: Any) -> Intent:
+        """Append a change of one intent, and answer it as it is then."""
+        with self.locked():
+            changed = replace(self._intents[key], **changes)
+            self.write(changed)
+            return changed
+
+    def close(self) -> None:
+        """Let go of the files."""
+        with self._lock:
+            for handle in (self._handle, self._alive):
+                if handle >= 0:
+                    os.close(handle)
+            self._handle = self._alive = -1
+            self._session_path(self.session).unlink(missing_ok=True)
+
+    # Inside
+
+    def _sign_on(self) -> int:
+        """Hold a file that says that this process lives; remove those of the dead."""
+        for path in self.path.parent.glob(f"{self.path.stem}.*.session"):
+            self.is_alive(path.name.split(".")[-2])
+        path = self._session_path(self.session)
+        for _ in range(10):
+            handle = _open(path)
+            # Between opening and holding it another process may have swept it.
+            if try_hold(handle) and path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
+                return handle
+            os.close(handle)
+        raise JournalError(f"no session can be begun beside {printable(self.path)}; nothing was sent.")
+
+    def is_busy(self, intent: Intent, now: float) -> bool:
+        """Whether somebody may still be sending an intent."""
+        if not intent.open or intent.state == "UNKNOWN":
+            return False
+        if intent.session == self.session:
+            worker = self.workers.get(intent.key)
+            mine = worker is threading.current_thread()
+            return worker is not None and not mine and worker.is_alive()
+        return now < intent.until and self.is_alive(intent.session)
+
+    def _session_path(self, session: str) -> Path:
+        return self.path.with_name(f"{self.path.stem}.{session}.session")
+
+    def _unusable(self, what: str, error: OSError) -> JournalError:
+        reason = error.strerror or type(error).__name__
+        return JournalError(
+            f"the order journal {printable(self.path)} cannot be {what} ({reason}); nothing was sent.\n"
+            "An order that is not written down first could be lost. Make room, or mend the permissions."
+        )
+
+    def _catch_up(self, *, mine: bool = False) -> None:
+        """Read what was appended since; mark a torn end, whose writer is dead."""
+        try:
+            size = os.fstat(self._handle).st_size
+            if size < self._offset:
+                raise self._damaged("is shorter than it was")
+            data = _read_from(self._handle, self._offset, size - self._offset)
+            whole = data[: data.rfind(b"\n") + 1]
+            if len(whole) < len(data) and not mine:
+                _write_all(self._handle, _TORN)
+                os.fsync(self._handle)
+                data = _read_from(
+                    self._handle, self._offset, os.fstat(self._handle).st_size - self._offset
+                )
+                whole = data[: data.rfind(b"\n") + 1]
+        except OSError as error:
+            raise self._unusable("read", error) from None
+        for line in whole.splitlines(keepends=True):
+            found = _parsed(line)
+            if found is not None:
+                self._keep(found)
+            elif not line.endswith(_TORN):
+                raise self._damaged(f"has a damaged line ({self._lines + 1})")
+            # Last, so that a line is read twice rather than not at all.
+            self._offset += len(line)
+            self._lines += 1
+
+    def _keep(self, intent: Intent) -> None:
+        self._intents[intent.key] = intent
+        if intent.open:
+            self._open[intent.key] = intent
+        else:
+            self._open.pop(intent.key, None)
+        if intent.order_id and intent.act == "create":
+            self._orders[intent.order_id] = intent.key
+
+    def _damaged(self, what: str) -> JournalError:
+        self._offset = self._lines = 0
+        for known in (self._intents, self._open, self._orders):
+            known.clear()
+        return JournalError(
+            f"the order journal {printable(self.path)} {what}; nothing was sent.\n"
+            "Look at your orders on the exchange, then rename that file: a new one will be begun."
+        )
+
+
+def _open(path: Path) -> int:
+    flags = (
+        os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    )
+    try:
+        handle = os.open(path, flags, 0o600)
+        if hasattr(os, "fchmod"):
+            os.fchmod(handle, 0o600)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    else:
+        return handle
+    raise JournalError(
+        f"the order journal {printable(path)} cannot be opened ({reason}); nothing was sent.\n"
+        "An order that is not written down first could be lost. Mend the permissions of that file."
+    )
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(handle, data) :]
+
+
+def _read_from(handle: int, offset: int, count: int) -> bytes:
+    os.lseek(handle, offset, os.SEEK_SET)
+    pieces = []
+    while count > 0:
+        piece = os.read(handle, count)
+        if not piece:
+            break
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)
+
+
+_FIELDS: Final = tuple(Intent.__dataclass_fields__)
+
+
+def _line(intent: Intent) -> bytes:
+    stored = {name: getattr(intent, name) for name in _FIELDS}
+    stored["terms"] = dict(intent.terms)
+    text = json.dumps(stored, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
+
+
+def _parsed(line: bytes) -> Intent | None:
+    """The intent of a line; None if a bit of it is not as it was written."""
+    mark, _, text = line.rstrip(b"\n").partition(b" ")
+    try:
+        if int(mark, 16) != zlib.crc32(text) or len(mark) != 8:
+            return None
+        stored = json.loads(text)
+        return Intent(**{name: stored[name] for name in _FIELDS})
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,427 @@
+"""Placing an order: written down, sent once, and accounted for whatever comes back."""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from kalshi_research.errors import (
+    ApiError,
+    AuthError,
+    ConfigError,
+    ConflictError,
+    DecodeError,
+    InputError,
+    KalshiError,
+    NotSentError,
+    OrderNotPlaced,
+    OrderRejected,
+    OrderUnknown,
+    printable,
+)
+from kalshi_research.schemas.order_facts import OrderFacts, Receipt, receipt_of
+from kalshi_research.trading.accounting import account
+from kalshi_research.trading.evidence import read_orders
+from kalshi_research.trading.journal import Intent
+from kalshi_research.trading.limits import check_limits
+from kalshi_research.trading.reconcile import settle
+from kalshi_research.trading.report import OrderReport, price_of, report_of
+from kalshi_research.trading.requests import create_request
+from kalshi_research.trading.terms import OrderTerms, price_text, quantity_text
+
+if TYPE_CHECKING:
+    from kalshi_research.trading.desk import Desk
+
+__all__ = [
+    "DEFINITE",
+    "check_key",
+    "echo_problem",
+    "judge",
+    "place",
+    "prepare",
+    "raise_for",
+    "refuse_used",
+    "refused_order",
+    "report_for",
+]
+
+DEFINITE: Final = frozenset({400, 401, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 422, 429, 431})
+"""Answers that mean that nothing changed. All others leave the outcome of a write open."""
+
+_UNSENT: Final = (InputError, ConfigError, NotSentError)
+_KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+def check_key(client_order_id: object) -> str:
+    """A client order id that a caller made, or a new one."""
+    if client_order_id is None:
+        return str(uuid.uuid4())
+    if isinstance(client_order_id, uuid.UUID):
+        return str(client_order_id)
+    if not isinstance(client_order_id, str) or not _KEY.fullmatch(client_order_id):
+        raise InputError(
+            f"client_order_id={printable(repr(client_order_id), 60)} is no id; nothing was sent.\n"
+            "Leave it out, or pass str(uuid.uuid4())."
+        )
+    return client_order_id
+
+
+def place(
+    desk: Desk, terms: OrderTerms, client_order_id: object = None, *, fresh: bool = False
+) -> OrderReport:
+    """Place one order.
+
+    Parameters
+    ----------
+    desk : Desk
+    terms : OrderTerms
+    client_order_id : str, optional
+    fresh : bool
+        Whether the id was drawn just now, so that nobody can have used it.
+
+    Raises
+    ------
+    OrderRejected
+        The exchange refused it.
+    OrderNotPlaced
+        It provably never arrived.
+    OrderUnknown
+        It is not known whether it arrived.
+    """
+    key = check_key(client_order_id)
+    create_request(terms, key, dialect=desk.dialect)  # what the dialect cannot say is refused here
+    found = account(desk)
+    known = desk.journal.get(key)
+    if known is None and client_order_id is not None and not fresh:
+        refuse_used(desk, terms, key)
+    if known is not None:
+        earlier = _again(desk, known, terms)
+        if earlier is not None:
+            return earlier
+    prepare(desk, [(terms, key)], found)
+    return _send(desk, terms, key)
+
+
+def prepare(desk: Desk, orders: list[tuple[OrderTerms, str]], found: list[Intent]) -> None:
+    """Write new orders down, if nothing stands against them.
+
+    Parameters
+    ----------
+    desk : Desk
+    orders : list of (OrderTerms, str)
+        With their client order ids.
+    found : list of Intent
+        What earlier sessions left open and was accounted for just now.
+    """
+    journal, pace = desk.journal, desk.pace
+    exposure = check_limits(desk, [terms for terms, _ in orders])
+    found = [*found, *_look_for_equals(desk, orders)]
+    here = threading.current_thread()
+    with journal.locked():
+        for terms, key in orders:
+            intent = journal.get(key)
+            if intent is not None and intent.state not in ("REJECTED", "NOT_PLACED"):
+                raise _on_its_way(desk, intent, "this order")
+            other = desk.equal_open(terms, but=key)
+            if other is not None:
+                raise _on_its_way(desk, other, "an equal order")
+            _refuse_found(terms, key, found)
+        exposure.check_again()
+        rows = []
+        for terms, key in orders:
+            earlier = journal.get(key)
+            sends = earlier.sends if earlier is not None else 0
+            until = pace.now() + pace.seconds(pace.deadline)
+            row = Intent(
+                key, "create", "PREPARED", journal.session, terms.stored(), until=until, sends=sends
+            )
+            rows.append(row)
+            journal.workers[key] = here
+        journal.write(*rows, durable=False)
+
+
+def _look_for_equals(desk: Desk, orders: list[tuple[OrderTerms, str]]) -> list[Intent]:
+    """Have one look at equal orders that are not accounted for; what was found out."""
+    others = {}
+    for terms, key in orders:
+        other = desk.equal_open(terms, but=key)
+        if other is not None and not desk.journal.is_busy(other, desk.pace.now()):
+            others[other.key] = other
+    return list(settle(desk, others, 0.0).values()) if others else []
+
+
+def _refuse_found(terms: OrderTerms, key: str, found: list[Intent]) -> None:
+    """Refuse an order whose equal was just found to be placed: it may be meant again."""
+    for intent in found:
+        if intent.act != "create" or intent.state != "ACKED" or intent.key == key:
+            continue
+        if OrderTerms.restored(intent.terms).equals(terms):
+            raise InputError(
+                f"an equal order of before was placed after all: it is {intent.status} "
+                f"(id {intent.key}); nothing was sent now.\n"
+                f"If you want another one as well, call again. Order: {terms.sentence}."
+            )
+
+
+def _on_its_way(desk: Desk, intent: Intent, which: str) -> OrderUnknown:
+    terms = OrderTerms.restored(intent.terms)
+    busy = desk.journal.is_busy(intent, desk.pace.now())
+    state = "is on its way" if busy else "is not accounted for"
+    return OrderUnknown(
+        f"{which} {state}: {terms.sentence} (id {intent.key}); nothing was sent now.\n"
+        "Wait for it, or call resolve() on this error to find out what became of it.",
+        client_order_id=intent.key,
+        known=intent.note or state,
+        resolver=lambda resubmit: resolve(desk, intent.key, resubmit=resubmit),
+    )
+
+
+def refuse_used(desk: Desk, terms: OrderTerms, key: str) -> None:
+    """An id that a caller brings may have been used elsewhere, and not every exchange would mind."""
+    shown = read_orders(desk.client, terms.ticker, historical=True, seconds=desk.read_seconds)
+    order = shown.by_client_id.get(key)
+    if order is not None:
+        raise _used(key, terms, order)
+
+
+def _used(key: str, terms: OrderTerms, order: OrderFacts) -> ConflictError:
+    size, price = quantity_text(order.initial), price_text(order.yes_price)
+    other = f"{order.side} {size} of {order.ticker} at ${price} (YES)"
+    return ConflictError(
+        409,
+        code="client_order_id_used",
+        message=f"id {key} belongs to order {order.order_id}: {other}, {order.status}",
+        details=f"now: {terms.sentence}",
+        method="POST",
+        path="order",
+        hint="Nothing was placed now. Leave client_order_id out, or use a new one for a new order.",
+    )
+
+
+def _again(desk: Desk, known: Intent, terms: OrderTerms) -> OrderReport | None:
+    """The result of an earlier call with this id; None if it may be sent (again)."""
+    before = OrderTerms.restored(known.terms) if known.act == "create" else None
+    if before != terms:
+        what = before.sentence if before is not None else f"a change ({known.act})"
+        raise InputError(
+            f"id {known.key} was used before, for: {what}; nothing was sent.\n"
+            f"Leave client_order_id out for another order: {terms.sentence}."
+        )
+    pace = desk.pace
+    ends = pace.monotonic() + 2 * pace.seconds(pace.deadline)
+    while desk.journal.is_busy(known, pace.now()) and pace.monotonic() < ends:
+        pace.sleep(pace.seconds(0.05))
+        known = desk.journal.get(known.key) or known
+    if known.open or known.state == "NOT_PLACED":
+        was_open = known.open
+        if not was_open:  # it is about to be sent once more: look once more
+            desk.journal.note(known.key, state="UNKNOWN")
+        known = settle(desk, [known.key], pace.seconds(pace.patience))[known.key]
+        if known.open:
+            raise_for(desk, known, terms, None)
+        if known.state == "NOT_PLACED" and was_open:
+            raise_for(desk, known, terms, None)
+    if known.state == "ACKED":
+        return report_of(
+            desk.client, known, terms, note="placed by an earlier call; nothing was sent now"
+        )
+    return None
+
+
+def _send(desk: Desk, terms: OrderTerms, key: str) -> OrderReport:
+    request = create_request(terms, key, dialect=desk.dialect)
+    mark_sent(desk, [key])
+    receipt, cause = None, None
+    try:
+        receipt = _receipt(desk.send(request), terms, key)
+    except _UNSENT as error:
+        desk.journal.note(key, state="NOT_PLACED", note="nothing was sent")
+        raise error from None
+    except KalshiError as error:
+        cause = error
+    intent = judge(desk, terms, key, receipt, cause)
+    if intent.open:
+        intent = settle(desk, [key], desk.pace.seconds(desk.pace.patience))[key]
+    return report_for(desk, intent, terms, receipt, cause)
+
+
+def mark_sent(desk: Desk, keys: list[str]) -> None:
+    """Write down, and wait for the disk, that orders are being sent from now on."""
+    journal, pace = desk.journal, desk.pace
+    with journal.locked():
+        rows = []
+        now = pace.now()
+        until = now + pace.seconds(pace.deadline)
+        for key in keys:
+            intent = journal.get(key)
+            if intent is None or intent.state != "PREPARED" or intent.session != journal.session:
+                raise InputError(
+                    f"order {key} was closed by another call; nothing was sent. Call again."
+                )
+            rows.append(replace(intent, state="SENT", sent_at=now, until=until, sends=intent.sends + 1))
+        journal.write(*rows)
+
+
+def _receipt(answer: object, terms: OrderTerms, key: str) -> Receipt:
+    receipt = receipt_of(answer)
+    problem = echo_problem(receipt, terms, key)
+    if problem:
+        raise DecodeError(f"the answer is about another order ({problem}); nothing of it was used")
+    return receipt
+
+
+def echo_problem(receipt: Receipt, terms: OrderTerms, key: str) -> str:
+    """What in an answer does not fit the order that was sent; empty if all fits."""
+    if receipt.client_order_id != key:
+        return "its client order id differs"
+    if receipt.filled is None or receipt.remaining is None:
+        return "it does not say what is filled"
+    if receipt.filled < 0 or receipt.remaining < 0 or receipt.filled + receipt.remaining > terms.count:
+        return "its size differs"
+    whole = receipt.filled + receipt.remaining == terms.count
+    if receipt.remaining and (not whole or terms.time_in_force != "good_till_canceled"):
+        return "its remaining count differs"
+    order = receipt.order
+    if order is not None and (order.ticker, order.side, order.yes_price) != (
+        terms.ticker,
+        terms.side,
+        terms.yes_price,
+    ):
+        return "its terms differ"
+    return ""
+
+
+def judge(
+    desk: Desk, terms: OrderTerms, key: str, receipt: Receipt | None, cause: KalshiError | None
+) -> Intent:
+    """Write down what the answer to a new order says."""
+    journal = desk.journal
+    if receipt is not None and receipt.filled is not None and receipt.remaining is not None:
+        done = "executed" if receipt.filled == terms.count else "canceled"
+        status = done if not receipt.remaining else "partial" if receipt.filled else "resting"
+        return journal.note(
+            key,
+            state="ACKED",
+            order_id=receipt.order_id,
+            status=status,
+            filled=receipt.filled,
+            remaining=receipt.remaining,
+            note="",
+        )
+    desk.gave_up[key] = desk.pace.monotonic()
+    if isinstance(cause, ApiError) and cause.status in DEFINITE and cause.code != "order_already_exists":
+        return journal.note(key, state="REJECTED", note=_reason(cause))
+    return journal.note(key, state="UNKNOWN", note=_why(cause))
+
+
+def _reason(cause: ApiError) -> str:
+    said = cause.details or cause.message or cause.code or f"HTTP {cause.status}"
+    return printable(said, 120)
+
+
+def _why(cause: KalshiError | None) -> str:
+    if isinstance(cause, ApiError):
+        return f"HTTP {cause.status} {printable(cause.code, 60)}".strip()
+    return printable(str(cause).splitlines()[0], 120) if cause is not None else "no answer came"
+
+
+def report_for(
+    desk: Desk,
+    intent: Intent,
+    terms: OrderTerms,
+    receipt: Receipt | None,
+    cause: KalshiError | None,
+) -> OrderReport:
+    """The report of an order that was placed, or the error of one that was not."""
+    if intent.state != "ACKED":
+        raise_for(desk, intent, terms, cause)
+    average = price_of(receipt.average_price) if receipt is not None else None
+    return report_of(desk.client, intent, terms, average_price=average)
+
+
+def raise_for(desk: Desk, intent: Intent, terms: OrderTerms, cause: KalshiError | None) -> NoReturn:
+    """Raise what an intent that did not become an order stands for."""
+    key = intent.key
+    if intent.state == "REJECTED":
+        if isinstance(cause, AuthError):
+            raise cause
+        raise refused_order(terms, key, cause, intent.note) from cause
+    if intent.state == "NOT_PLACED":
+        if isinstance(cause, ApiError) and 200 <= cause.status < 300:
+            raise refused_order(terms, key, cause, intent.note) from cause
+        raise OrderNotPlaced(
+            f"this order was not placed: {terms.sentence} ({intent.note}; id {key}).\n"
+            f"Nothing rests and nothing was filled. First came: {_why(cause)}.\n"
+            "You may place it again.",
+            client_order_id=key,
+        ) from cause
+    raise OrderUnknown(
+        f"it is not known whether this order was placed: {terms.sentence} (id {key}).\n"
+        f"Known: {intent.note or 'no answer came'}; the exchange does not show it yet. "
+        "An equal order is blocked meanwhile.\n"
+        "Call resolve() on this error, or get_open_orders(client); do not place it anew.",
+        client_order_id=key,
+        known=intent.note,
+        resolver=lambda resubmit: resolve(desk, key, resubmit=resubmit),
+    ) from cause
+
+
+def refused_order(terms: OrderTerms, key: str, cause: KalshiError | None, note: str) -> OrderRejected:
+    """The error of a refused order, in words."""
+    status = cause.status if isinstance(cause, ApiError) else 400
+    code = cause.code if isinstance(cause, ApiError) else ""
+    details = cause.details if isinstance(cause, ApiError) else ""
+    return OrderRejected(
+        status,
+        code=code or note,
+        message=(cause.message if isinstance(cause, ApiError) and cause.message != code else "") or "",
+        details=details,
+        method="POST",
+        path=f"order to {terms.sentence}",
+        hint=_advice(terms, status, code, details),
+        client_order_id=key,
+    )
+
+
+_ADVICE: Final[Mapping[str, str]] = {
+    "insufficient_balance": "The account does not hold what this order needs. Make it smaller.",
+    "available_balance_too_low": "The account does not hold what this order needs. Make it smaller.",
+    "invalid_price": "The price is off the grid of this market; get_market shows its price_ranges.",
+    "market_inactive": "The market does not take orders now; get_market shows its status.",
+    "trading_is_paused": "Trading is paused (often Thursdays 03:00–05:00 US Eastern); cancels work.",
+    "exchange_is_paused": "The exchange is paused; get_exchange_status may say until when.",
+    "fill_or_kill_insufficient_resting_volume": "The book cannot fill all of it.",
+    "exceeded_order_group_risk_limit": "The order group is triggered; reset_order_group lets it go on.",
+    "order_already_exists": "The id belongs to another order. Leave client_order_id out.",
+    "not_found": "There is no such market or order group.",
+    "too_many_requests": "The rate limit was met; it was not sent again. Wait, then place it anew.",
+    "deprecated_v1_order_endpoint": "The exchange has removed this route; update this package.",
+}
+
+
+def _advice(terms: OrderTerms, status: int, code: str, details: str) -> str:
+    if details == "post only cross":
+        return (
+            "Nothing was placed: a post_only order must rest, and this price would have traded at once."
+        )
+    said = _ADVICE.get("too_many_requests" if status == 429 else code)
+    return f"Nothing was placed. {said or f'Look at the reason, then at: {terms.sentence}.'}"
+
+
+def resolve(desk: Desk, key: str, *, resubmit: bool = False) -> OrderReport:
+    """Look again for an order that was not accounted for; see `OrderUnknown.resolve`."""
+    intent = desk.journal.get(key)
+    if intent is None:
+        raise InputError(f"the journal knows no order {printable(key, 60)}; nothing was sent.")
+    terms = OrderTerms.restored(intent.terms)
+    if intent.open:
+        intent = settle(desk, [key], desk.pace.seconds(desk.pace.patience))[key]
+    if intent.state == "NOT_PLACED" and resubmit:
+        # Proven absent and wanted: the same order under the same id.
+        prepare(desk, [(terms, key)], [])
+        return _send(desk, terms, key)
+    return report_for(desk, intent, terms, None, None)
