@@ -111,6 +111,20 @@ def test_reset_takes_orders_again_and_forgets(engine: Engine) -> None:
     assert [kind for kind, _ in told(engine)] == ["created", "triggered", "reset"]
 
 
+def test_what_a_reset_forgot_does_not_come_off_again_when_its_window_ends(engine: Engine) -> None:
+    group = engine.create_group("A", 1000)
+    engine.submit("B", "M", "ask", 5000, 2000)
+    grouped(engine, group, 5000, 900)
+    engine.advance(engine.now + 10 * SECOND)
+    engine.reset_group("A", group.group_id)
+    grouped(engine, group, 5000, 900)
+    engine.advance(engine.now + 6 * SECOND)
+    assert group.matched(engine.now, 15 * SECOND) == 900
+    assert engine.submit("B", "M", "ask", 5000, 2000).order.status == "resting"
+    grouped(engine, group, 5000, 101)
+    assert group.triggered
+
+
 def test_trigger_by_hand_and_by_a_lower_limit(engine: Engine) -> None:
     group = engine.create_group("A", 1000)
     order = grouped(engine, group, 5000, 1000)
