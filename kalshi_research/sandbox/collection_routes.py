@@ -102,16 +102,31 @@ def create_combo(exchange: Exchange, _: Query, path: dict[str, str], fields: Jso
     if not _LEGS[0] <= len(legs) <= _LEGS[1] or len(events) < len(legs):
         raise bad_combination("a combination has two to six legs, each of another event")
     legs.sort(key=lambda leg: leg[0].ticker)
-    # It opens now: nobody has quoted or traded it.
-    event = combo_event(legs, exchange.world.now + 9 * HOUR, exchange.world.seed)
     with exchange.lock:
-        event = exchange.world.events.setdefault(event.ticker, event)
-        (market,) = event.markets
-        exchange.world.markets.setdefault(market.ticker, market)
-    answer: Json = {"event_ticker": event.ticker, "market_ticker": market.ticker}
+        market = _known(exchange, legs) or _listed(exchange, legs)
+    answer: Json = {"event_ticker": market.event.ticker, "market_ticker": market.ticker}
     if body.flag("with_market_payload"):
         answer["market"] = market_view(exchange.world, market)
     return answer
+
+
+def _known(exchange: Exchange, legs: list[tuple[MarketSpec, str]]) -> MarketSpec | None:
+    """The market of these legs that is there already."""
+    wanted = {(market.event.ticker, market.ticker, side) for market, side in legs}
+    for market in exchange.world.markets.values():
+        if market.legs and set(market.legs) == wanted:
+            return market
+    return None
+
+
+def _listed(exchange: Exchange, legs: list[tuple[MarketSpec, str]]) -> MarketSpec:
+    """A new market, which opens now: nobody has quoted or traded it."""
+    sides, world = ",".join(side for _, side in legs), exchange.world
+    event = combo_event(legs, world.now + 9 * HOUR, world.seed, variant=sides)
+    world.events[event.ticker] = event
+    (market,) = event.markets
+    world.markets[market.ticker] = market
+    return market
 
 
 def _leg(exchange: Exchange, row: Body) -> tuple[MarketSpec, str]:
@@ -136,7 +151,7 @@ def _targets(exchange: Exchange) -> list[Json]:
     found: dict[str, Json] = {}
     for market in exchange.world.markets.values():
         for kind, named in (market.custom_strike or {}).items():
-            if kind == market.participant:
+            if kind.lower() == market.participant:
                 target_id = named if len(named) == 36 else derived_uuid(exchange.world.seed, kind, named)
                 row = found.setdefault(
                     target_id,
@@ -146,7 +161,7 @@ def _targets(exchange: Exchange) -> list[Json]:
                         "last_updated_ts": iso(event_created(market.event)),
                         "name": market.yes_sub_title,
                         "source_ids": {},
-                        "type": kind,
+                        "type": market.participant,
                     },
                 )
                 metadata = market.event.series.product_metadata or {}

@@ -206,6 +206,8 @@ def set_netting(exchange: Exchange, _: Query, path: dict[str, str], fields: Json
     """PUT /portfolio/subaccounts/netting: remembered; its formula is not public and not applied."""
     body, user = Body("UpdateSubaccountNettingRequest", fields), user_of(exchange, path)
     number, enabled = body.integer("subaccount_number", required=True) or 0, body.flag("enabled")
+    if fields.get("enabled") is None:
+        raise bad_combination("enabled is needed")
     act(exchange, lambda engine: engine.wallet(user, number))
     if enabled:
         exchange.netting.add((user, number))

@@ -198,11 +198,14 @@ def odd_matches(now: int, seed: int) -> list[EventSpec]:
     ]
 
 
-def combo_event(legs: Sequence[tuple[MarketSpec, str]], now: int, seed: int) -> EventSpec:
-    """One combination, YES when every leg ends on its side."""
+def combo_event(
+    legs: Sequence[tuple[MarketSpec, str]], now: int, seed: int, *, variant: str = ""
+) -> EventSpec:
+    """One combination, YES when every leg ends on its side; a variant has other tickers."""
     opens = max(now - 9 * HOUR, *(market.opens for market, _ in legs))
     ends = min(market.closes for market, _ in legs)
-    code = derived_uuid(seed, "combo", *(market.ticker for market, _ in legs)).replace("-", "").upper()
+    names = [market.ticker for market, _ in legs] + ([variant] if variant else [])
+    code = derived_uuid(seed, "combo", *names).replace("-", "").upper()
     ticker = f"{COMBOS.ticker}-S2026{code[:11]}"
     label = ",".join(f"{side} {market.yes_sub_title}" for market, side in legs)
     event = EventSpec(
