@@ -112,7 +112,7 @@ if TYPE_CHECKING:
         get_trades,
         search_markets,
     )
-    from kalshi_research.panels import MarketBrowser
+    from kalshi_research.panels import BookPanel, MarketBrowser
     from kalshi_research.plotting import (
         drawn,
         plot_candlesticks,
@@ -296,7 +296,7 @@ _HOME = {
     ),
     "provenance": ("source_line",),
     "report": ("write_report",),
-    "panels": ("MarketBrowser",),
+    "panels": ("BookPanel", "MarketBrowser"),
     "trading": (
         "OrderReport",
         "OrderTicket",
@@ -321,6 +321,7 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "BookPanel",
     "Client",
     "FeeTerms",
     "KalshiError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kalshi_research.panels.book_panel import BookPanel
 from kalshi_research.panels.market_browser import MarketBrowser
 
-__all__ = ["MarketBrowser"]
+__all__ = ["BookPanel", "MarketBrowser"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from kalshi_research.panels.views import Plain
+from kalshi_research.panels.views import Link, Plain
 
 if TYPE_CHECKING:
     from kalshi_research.client import Client
@@ -43,6 +43,9 @@ def button(text: str, act: Callable[[], Any], *, tip: str = "", style: str = "")
 
 def line(*parts: widgets.Widget) -> widgets.HBox:
     """Parts beside each other, on more lines where there is no room."""
+    for part in parts:
+        if isinstance(part, Plain | Link):
+            part.layout.width = "auto"
     return widgets.HBox(
         parts, layout=widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="6px")
     )

@@ -138,4 +138,4 @@ class Ladder(anywidget.AnyWidget):
     ).tag(sync=True)
     heads: traitlets.List[str] = traitlets.List(["Bids", "Price", "Implied asks"]).tag(sync=True)
     label = traitlets.Unicode("Order book").tag(sync=True)
-    height = traitlets.Unicode("420px").tag(sync=True)
+    height = traitlets.Unicode("460px").tag(sync=True)
