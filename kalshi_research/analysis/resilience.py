@@ -81,9 +81,10 @@ def depth_resilience(
     -----
     ``Σ (D₋ − Dₕ) / Σ (D₋ − D₊)`` over large orders, on the side that the taker met: D₋ strictly before
     the order, D₊ at its instant (with the changes it made), Dₕ at the horizon; and
-    ``κ = −ln(shortfall) / h``, NaN where all of it is back. Its standard error is that of a
-    ratio. Horizons that reach another large order of the market are left out, as they would
-    count its doing too. Markets recover by more than one clock: κ falls with the horizon then.
+    ``κ = −ln(shortfall) / h``, NaN where all of it is back, negative where still more is gone. Its
+    standard error is that of a ratio. Horizons that reach another large order of the market are
+    left out, as they would count its doing too. Markets recover by more than one clock: κ falls
+    with the horizon then.
 
     At the touch an order that takes a whole level meets the next one, whose size is not a
     recovery; prefer the depth within some cents.
