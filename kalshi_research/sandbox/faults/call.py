@@ -36,7 +36,7 @@ class Answer:
     def with_body(self, body: bytes) -> Answer:
         """Another body with its true length."""
         kept = tuple(header for header in self.headers if header[0].lower() != b"content-length")
-        return replace(self, body=body, headers=(*kept, (b"content-length", b"%d" % len(body))))
+        return replace(self, body=body, headers=((b"content-length", b"%d" % len(body)), *kept))
 
     def json(self) -> Any:
         """The body decoded, or None where it is no JSON."""
