@@ -47,12 +47,17 @@ class CentsCaller(Caller):
         return order
 
     def empty(self, ticker: str) -> None:
-        """Take the makers' quotes of a market away, so that only the users are there."""
+        """Leave only what users will send to a market: no quotes of the makers, no own orders."""
         self.order(ticker)
         for order in self.read(ORDERS)["orders"]:
             if order["status"] == "resting":
                 assert self.send("DELETE", f"{ORDERS}/{order['order_id']}").status_code == 200
+        self.clear(ticker)
+
+    def clear(self, ticker: str) -> None:
+        """Take the makers' quotes of a market away."""
         makers = "the makers of the world"
+        self.sandbox.floor.attend(ticker)
         self.sandbox.floor.call(
             lambda engine: [
                 engine.cancel(makers, row.order_id)

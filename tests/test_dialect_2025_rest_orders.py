@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import uuid
 from collections.abc import Iterator
 from fractions import Fraction
@@ -484,3 +485,55 @@ def test_no_money_appears_or_vanishes(calls: CentsCaller) -> None:
     fees = sum(row["fees_paid"] for rows in held for row in rows)
     assert fees > 0
     assert cash == 2_000_000 - fees - 100 * max(positions)
+
+
+def send_intent(calls: CentsCaller, market: str, intent: tuple[int, bool, int, int], side: str) -> Any:
+    """The same order in the words of either dialect; in the old one on either leg."""
+    user, is_bid, cents, count = intent
+    mine = {"ticker": market}
+    if calls.sandbox.dialect == "2025":
+        action = "buy" if is_bid == (side == "yes") else "sell"
+        price = cents if side == "yes" else 100 - cents
+        terms = {"side": side, "action": action, f"{side}_price": price, "count": count, "type": "limit"}
+        return calls.send("POST", ORDERS, mine | terms, user=user)
+    terms = {
+        "side": "bid" if is_bid else "ask", "price": f"{cents / 100:.4f}", "count": f"{count}.00",
+        "time_in_force": "good_till_canceled", "self_trade_prevention_type": "taker_at_cross",
+    }  # fmt: skip
+    headers = calls.signed_headers("POST", "/portfolio/events/orders", key_type="rsa", user=user)
+    url = f"{calls.sandbox.url}/portfolio/events/orders"
+    return calls._session.post(url, json=mine | terms, headers=headers, timeout=30)
+
+
+def test_both_dialects_trade_alike() -> None:
+    """The same orders lead to the same book, positions and trades, whatever they are written in."""
+    seen = []
+    for dialect in ("2025", "2026"):
+        dice = random.Random(7)
+        market = PRINTED if dialect == "2025" else "KXHIGHNY-26NOV21-B44.5"
+        with (
+            Sandbox(dialect=dialect, users=2, days=2, crypto_hours=1) as sandbox,
+            CentsCaller(sandbox) as calls,
+        ):
+            calls.clear(market)
+            placed = []
+            for _ in range(80):
+                is_bid, cents = dice.random() < 0.5, dice.randint(30, 70)
+                intent = dice.randrange(2), is_bid, cents, dice.randint(1, 9)
+                side = dice.choice(("yes", "no"))
+                placed.append(send_intent(calls, market, intent, side).status_code)
+            engine = sandbox.floor.call(lambda engine: engine)
+            book = engine.book(market)
+            users = [account.user_id for account in sandbox._exchange.accounts]
+            held = [engine.holding(user, market) for user in users]
+            seen.append(
+                (
+                    placed,
+                    (book.yes, book.no),
+                    [(row.position, row.cost, row.traded, row.realised) for row in held if row],
+                    [(trade.price, trade.count) for trade in engine.market(market).trades],
+                )
+            )
+    assert seen[0] == seen[1]
+    assert len(seen[0][3]) > 10
+    assert set(seen[0][0]) == {201}

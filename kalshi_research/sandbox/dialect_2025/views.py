@@ -99,9 +99,9 @@ def page_of(body: Json, key: str, view: Callable[[Json], Json]) -> Json:
 
 
 def market_view(exchange: Exchange, view: Json) -> Json:
-    """A market. Its price is the last one traded; before the first, what YES is offered at."""
+    """A market. Its price is the last one traded; before the first, what is asked or bid for YES."""
     told = _retold(view)
-    price = told["last_price"] or told["yes_ask"]
+    price = told["last_price"] or told["yes_ask"] % 100 or told["yes_bid"]
     dollars = f"{price // 100}.{price % 100:02d}00"
     other = f"{(100 - price) // 100}.{(100 - price) % 100:02d}00"
     told |= {
