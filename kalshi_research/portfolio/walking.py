@@ -215,6 +215,8 @@ def ask(
     for walk in walks(client, rows, source, question):
         _walk(rows, walk, question.names)
     frame = rows.frame(asked=question.names)
+    if not frame[source.time].is_monotonic_decreasing:  # several markets, one after the other
+        frame = frame.sort_values(source.time, ascending=False, kind="stable")
     _require_markets(client, rows, frame, question.names, cursor)
     known = question.known
     if known is not None:
