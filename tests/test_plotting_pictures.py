@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -46,6 +47,16 @@ def test_the_figure_looks_as_it_did(name: str, tmp_path: Path) -> None:
         save(draw(name), found)
     problem = compare_images(str(HERE / f"{name}.png"), str(found), tol=TOLERANCE)
     assert problem is None, f"{problem}\nLook, then: python tests/picture_cases.py pictures"
+
+
+@every_picture
+def test_letters_make_no_difference(name: str, tmp_path: Path) -> None:
+    """So that no version of FreeType does."""
+    found = tmp_path / f"{name}.png"
+    with plain_settings():
+        mpl.rcParams.update({"font.family": "DejaVu Serif", "text.hinting": "none"})
+        save(draw(name), found)
+    assert difference(found, HERE / f"{name}.png") <= TOLERANCE
 
 
 @every_picture
