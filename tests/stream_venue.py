@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from starlette.applications import Starlette
 from websockets.sync.client import ClientConnection, connect
 
-from kalshi_research.sandbox.auth import KeyRing, RegisteredKey
+from kalshi_research.sandbox.auth import SKEW_MS, KeyRing, RegisteredKey
 from kalshi_research.sandbox.engine import Engine, Event, MarketSpec
 from kalshi_research.sandbox.exchange import Account
 from kalshi_research.sandbox.faults import Faults
@@ -148,6 +148,7 @@ class Server:
             accounts=[Account(user) for user in USERS],
             requests=[],
             wall_ms=lambda: time.time_ns() // 1_000_000,
+            skew_ms=lambda: SKEW_MS,
             faults=Faults(),
         )
         self.hub = Hub(venue, options)

@@ -62,8 +62,8 @@ class Copy:
         if shared.is_dir():
             (folder / "shared").symlink_to(shared)
 
-    def run(self, tests: Sequence[str], seconds: float) -> int | None:
-        """Exit status of the tests; None when they did not end in time."""
+    def run(self, tests: Sequence[str], seconds: float) -> tuple[int | None, str]:
+        """Exit status of the tests, None when they did not end in time, and what they said last."""
         environment = os.environ | {
             "PYTHONPATH": str(self.root),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -81,8 +81,8 @@ class Copy:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return None
-        return done.returncode
+            return None, f"no end within {seconds:.0f} s"
+        return done.returncode, done.stdout.decode(errors="replace")[-1500:]
 
     def judge(self, mutant: Mutant, seconds: float) -> Verdict:
         """Put the change in, run the tests that concern it, take it out again."""
@@ -91,7 +91,7 @@ class Copy:
         began = time.monotonic()
         file.write_text(mutant.source, encoding="utf-8")
         try:
-            status = self.run(tests_of(mutant.path), seconds)
+            status, _ = self.run(tests_of(mutant.path), seconds)
         finally:
             file.write_text(sound, encoding="utf-8")
         outcome = {None: "timeout", 0: "survived"}.get(status, "killed")
@@ -123,10 +123,10 @@ def campaign(chosen: Sequence[Mutant], *, jobs: int = 2, seconds: float = 90) ->
             copies.put(Copy(Path(folder) / str(number)))
         sound = copies.get()
         tests = list(dict.fromkeys(test for mutant in chosen for test in tests_of(mutant.path)))
-        status = sound.run(tests, 600)
+        status, said = sound.run(tests, 600)
         copies.put(sound)
         if status != 0:
-            raise RuntimeError(f"the tests fail without any change: {' '.join(tests)}")
+            raise RuntimeError(f"the tests fail without any change:\n{said}")
 
         def one(mutant: Mutant) -> Verdict:
             copy = copies.get()
