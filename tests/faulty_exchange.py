@@ -32,9 +32,9 @@ def order_body(ticker: str, client_order_id: str, **more: Any) -> dict[str, Any]
 
 
 def open_ticker(caller: Caller) -> str:
-    """A market in which a bid at a cent rests."""
-    found = caller.get("/markets", status="open", limit=200)["markets"]
-    return next(row["ticker"] for row in found if row["yes_ask_dollars"] > "0.0500")
+    """A market of the default shard in which a bid at a cent rests."""
+    found = caller.get("/markets", status="open", series_ticker="KXHIGHNY")["markets"]
+    return next(row["ticker"] for row in found if row["yes_ask_dollars"] > "0.2000")
 
 
 def send(
