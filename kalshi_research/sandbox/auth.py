@@ -28,6 +28,8 @@ HEADERS = ("kalshi-access-key", "kalshi-access-signature", "kalshi-access-timest
 SKEW_MS = 15_000
 """How far the timestamp of a request may be from the time here [ms]."""
 
+_SHA256 = hashes.SHA256()
+_PADDING = PSS(mgf=MGF1(_SHA256), salt_length=PSS.DIGEST_LENGTH)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _MILLISECONDS = re.compile(r"[0-9]{1,15}", re.ASCII)
 
@@ -125,8 +127,7 @@ def _signed(public_key: PublicKey, signature: str, text: str) -> bool:
         if isinstance(public_key, Ed25519PublicKey):
             public_key.verify(raw, text.encode())
         else:
-            padding = PSS(mgf=MGF1(hashes.SHA256()), salt_length=PSS.DIGEST_LENGTH)
-            public_key.verify(raw, text.encode(), padding, hashes.SHA256())
+            public_key.verify(raw, text.encode(), _PADDING, _SHA256)
     except (binascii.Error, InvalidSignature, ValueError):
         return False
     return True

@@ -95,6 +95,7 @@ class World:
         self._behave(self._listed.markets.values())
         self._histories: dict[str, MarketHistory] = {}
         self._states: dict[str, MarketState] = {}
+        self._books: dict[str, tuple[tuple[int, int, int, int], tuple[Levels, Levels]]] = {}
         self._ticks: dict[str, _Told] = {}
         self._all_ticks: _Told = (NewestFirst(), {})
         self._open: list[str] = []
@@ -185,7 +186,11 @@ class World:
         market, state = self.markets[ticker], self.state(ticker)
         if state.status not in {"active", "inactive"} or not state.quoted:
             return [], []
-        return resting_book(market, (state.bid, state.ask, state.bid_size, state.ask_size), self.seed)
+        touch = state.bid, state.ask, state.bid_size, state.ask_size
+        known = self._books.get(ticker)
+        if known is None or known[0] != touch:
+            known = self._books[ticker] = touch, resting_book(market, touch, self.seed)
+        return known[1]
 
     def ticks(self, ticker: str) -> NewestFirst:
         """The trades of a market until now, newest first; trades of one instant in no special order."""
