@@ -439,6 +439,12 @@ def test_what_is_computed_says_where_it_comes_from() -> None:
     fills.attrs["kalshi"] = {"environment": "sandbox", "simulated": True, "complete": True, "rows": 120}
     for frame in (kr.pnl(fills), kr.equity_curve(fills), kr.maker_taker(fills)):
         assert "SIMULATED" in kr.source_line(frame)
+    settlements = settlements_of(paid_out("X"))
+    fills.attrs["kalshi"]["endpoint"] = "/portfolio/fills"
+    settlements.attrs["kalshi"] = {**fills.attrs["kalshi"], "endpoint": "/portfolio/settlements"}
+    assert kr.pnl(fills, settlements).attrs["kalshi"]["endpoint"] == (
+        "/portfolio/fills + /portfolio/settlements"
+    )
 
 
 def test_the_figure_shows_profit_before_and_after_fees() -> None:

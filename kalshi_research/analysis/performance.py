@@ -260,9 +260,17 @@ def _money(realized: pd.Series, fees: pd.Series, unknown: pd.Series) -> dict[str
 
 def _told(table: pd.DataFrame, sources: list[pd.DataFrame]) -> pd.DataFrame:
     """The table with the provenance of what it was made of."""
+    routes = [str(found["endpoint"]) for frame in sources if "endpoint" in (found := _source(frame))]
     source = combined(*sources)
+    if source is not None and routes:
+        source["endpoint"] = " + ".join(dict.fromkeys(routes))
     table.attrs = {} if source is None else {KEY: source}
     return table
+
+
+def _source(frame: pd.DataFrame) -> dict[str, object]:
+    found = frame.attrs.get(KEY)
+    return found if isinstance(found, dict) else {}
 
 
 def _events(ledger: Ledger, markets: pd.DataFrame | None) -> dict[str, str]:
