@@ -112,7 +112,7 @@ if TYPE_CHECKING:
         get_trades,
         search_markets,
     )
-    from kalshi_research.panels import BookPanel, MarketBrowser
+    from kalshi_research.panels import BookPanel, MarketBrowser, OrderPanel
     from kalshi_research.plotting import (
         drawn,
         plot_candlesticks,
@@ -296,7 +296,7 @@ _HOME = {
     ),
     "provenance": ("source_line",),
     "report": ("write_report",),
-    "panels": ("BookPanel", "MarketBrowser"),
+    "panels": ("BookPanel", "MarketBrowser", "OrderPanel"),
     "trading": (
         "OrderReport",
         "OrderTicket",
@@ -326,6 +326,7 @@ __all__ = [
     "FeeTerms",
     "KalshiError",
     "MarketBrowser",
+    "OrderPanel",
     "OrderReport",
     "OrderTicket",
     "amend_order",

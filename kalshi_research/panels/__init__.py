@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from kalshi_research.panels.book_panel import BookPanel
 from kalshi_research.panels.market_browser import MarketBrowser
+from kalshi_research.panels.order_panel import OrderPanel
 
-__all__ = ["BookPanel", "MarketBrowser"]
+__all__ = ["BookPanel", "MarketBrowser", "OrderPanel"]

@@ -1,0 +1,441 @@
+"""What the order panel knows and does: a ticket, what became of it, and the orders that rest."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+import traitlets
+
+from kalshi_research.analysis import market_fee_terms
+from kalshi_research.book import quotes
+from kalshi_research.errors import InputError, OrderUnknown
+from kalshi_research.fees import FeeTerms, fee_terms
+from kalshi_research.market_data import get_event, get_market, get_orderbook, get_series
+from kalshi_research.market_data.tiers import exchange_time
+from kalshi_research.money import PRICE_SCALE, complement, fixed_text, to_price
+from kalshi_research.panels.book_model import Painter
+from kalshi_research.panels.words import contracts, dollars, money
+from kalshi_research.portfolio import get_balance, get_positions
+from kalshi_research.trading import (
+    OrderReport,
+    OrderTicket,
+    amend_order,
+    cancel_order,
+    create_order,
+    get_open_orders,
+)
+from kalshi_research.trading.desk import desk_of
+
+if TYPE_CHECKING:
+    from kalshi_research.client import Client
+    from kalshi_research.panels.jobs import Jobs
+
+__all__ = ["EXPIRIES", "OrderModel", "sentence"]
+
+EXPIRIES: Final = {"10 minutes": 600, "1 hour": 3600, "1 day": 86_400, "never (until canceled)": 0}
+"""How long an order rests [s]; an hour unless another is chosen."""
+
+_EVERY = 3.0
+"""Seconds after which the market is looked at again [s]."""
+
+
+def sentence(report: OrderReport) -> str:
+    """What became of an order, in plain words.
+
+    Parameters
+    ----------
+    report : OrderReport
+    """
+    what = (
+        f"{report.action} {contracts(report.quantity)} {report.outcome.upper()} "
+        f"at ${dollars(report.price)}"
+    )
+    filled = contracts(report.filled) if report.filled else "nothing"
+    words = {
+        "resting": f"Resting: {what}.",
+        "partial": f"Filled {filled} of {contracts(report.quantity)}; the rest is resting ({what}).",
+        "executed": f"Filled: {what}.",
+        "canceled": f"Canceled: {what}; {filled} was filled.",
+        "rejected": f"Refused: {what}.",
+        "not placed": f"Not placed: {what}.",
+        "unknown": f"Unknown: {what} may or may not be on the exchange.",
+    }[report.state]
+    if report.average_price is not None and report.filled:
+        words += f" Average price {dollars(report.average_price)} (YES)."
+    return f"{words} {report.note}".strip()
+
+
+class OrderModel(traitlets.HasTraits):
+    """One form for orders.
+
+    Parameters
+    ----------
+    client : Client
+    jobs : Jobs
+        All requests are sent from there, one after the other.
+
+    Attributes
+    ----------
+    ticker : str
+    ticket : OrderTicket
+        The order being written.
+    expiry : str
+        One of `EXPIRIES`.
+    stage : {"editing", "confirming", "sending"}
+        An order is sent only out of ``confirming``, once.
+    touch, title, preview, blockers, result, note, locked : str
+        What a person reads.
+    result_kind : {"", "good", "warn"}
+    unknown : bool
+        Whether an order has to be looked for.
+    orders : list of dict
+        Rows of the orders that rest in this market.
+    chosen : str
+        The resting order chosen, by its id.
+    busy : bool
+    """
+
+    ticker = traitlets.Unicode()
+    expiry = traitlets.Enum(tuple(EXPIRIES), "1 hour")
+    stage = traitlets.Enum(("editing", "confirming", "sending"), "editing")
+    touch = traitlets.Unicode()
+    title = traitlets.Unicode()
+    preview = traitlets.Unicode()
+    blockers = traitlets.Unicode()
+    result = traitlets.Unicode()
+    result_kind = traitlets.Enum(("", "good", "warn"), "")
+    note = traitlets.Unicode()
+    locked = traitlets.Unicode()
+    unknown = traitlets.Bool(False)
+    orders: traitlets.List[dict[str, Any]] = traitlets.List()
+    chosen = traitlets.Unicode()
+    busy = traitlets.Bool(False)
+
+    def __init__(self, client: Client, jobs: Jobs) -> None:
+        super().__init__()
+        self.client = client
+        self._jobs = jobs
+        self._time = datetime.now(UTC)
+        self._lost: OrderUnknown | None = None
+        self._resting = pd.DataFrame()
+        self._fees: dict[str, FeeTerms] = {}
+        self.ticket = OrderTicket(now=lambda: self._time)
+        self.ticket.observe(lambda _: self._changed())
+        self.observe(self._retitled, "ticker")
+        self.observe(lambda _: self.ticket.set_trait("confirmed", False), "expiry")
+        self._painter = Painter(self._look_again, rate=1 / _EVERY, idle=_EVERY)
+        self._check_lock()
+
+    def close(self) -> None:
+        """Look at the market no more."""
+        self._painter.close()
+
+    # --- the market -------------------------------------------------------------------------------
+
+    def _retitled(self, change: Any) -> None:
+        self.touch = self.title = self.result = self.note = self.chosen = ""
+        self.result_kind, self.orders, self.stage = "", [], "editing"
+        self.ticket.edit(ticker=change["new"], price="")
+        if change["new"]:
+            self.look()
+
+    def look(self) -> None:
+        """Ask for the market, its book and what of it is held and rests."""
+        ticker = self.ticker
+        self._do(lambda: self._fetch(ticker), self._loaded)
+
+    def _look_again(self) -> None:
+        if self.ticker and not self._jobs.busy and self.stage == "editing":
+            ticker = self.ticker
+            self._jobs.do(lambda: self._fetch(ticker), self._loaded, self._failed)
+
+    def _fetch(self, ticker: str) -> dict[str, Any]:
+        client = self.client
+        market = get_market(client, ticker)
+        now = exchange_time(client).to_pydatetime()
+        if ticker not in self._fees:
+            self._fees[ticker] = _fees(client, market, now)
+        found: dict[str, Any] = {
+            "ticker": ticker,
+            "market": market,
+            "book": get_orderbook(client, ticker),
+            "time": now,
+            "fees": self._fees[ticker],
+        }
+        if client.signed:
+            held = get_positions(client, ticker, progress=False)
+            found["position"] = float(held["position"].iloc[0]) if len(held) else 0.0
+            found["balance"] = float(get_balance(client)["balance"].iloc[0])
+            found["open"] = get_open_orders(client)
+        return found
+
+    def _loaded(self, found: dict[str, Any]) -> None:
+        if found["ticker"] != self.ticker:
+            return
+        self._time = found["time"]
+        market, book = found["market"], found["book"]
+        self.ticket.load(
+            market,
+            book=book,
+            position=found.get("position"),
+            balance=found.get("balance"),
+            fees=found["fees"],
+        )
+        self.title = str(market["yes_sub_title"].iloc[0] or market["title"].iloc[0])
+        self.touch = _touch(book, found)
+        if "open" in found:
+            resting = found["open"]
+            self._resting = resting[resting["ticker"] == self.ticker]
+            self._list()
+        self._check_lock()
+
+    def _check_lock(self) -> None:
+        self.locked = ""
+        if not self.client.signed:
+            self.locked = "This client has no key, so it cannot trade."
+        elif self.client.environment.name == "prod":
+            limits = desk_of(self.client).limits
+            if limits is None or not limits.live:
+                self.locked = (
+                    "Locked: this is real money. Allow it in a cell of this kernel first: "
+                    "kr.arm(client, max_order_cost=..., max_position=..., minutes=...)."
+                )
+
+    # --- writing an order -------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        ticket = self.ticket
+        self.blockers = "\n".join(_capital(reason) for reason in ticket.blockers) if self.ticker else ""
+        if ticket.cost is not None:
+            even = dollars(ticket.break_even)
+            self.preview = (
+                f"Cost {money(ticket.cost)} · fee now {money(ticket.fee)} · "
+                f"most you can lose, fees included, {money(ticket.worst_loss)} · break-even {even}{_taken(ticket)}"
+            )
+        else:
+            self.preview = ""
+        if self.stage == "confirming" and not ticket.confirmed:
+            self.stage = "editing"
+
+    def step(self, ticks: int) -> None:
+        """Move the price to the next one of the market's grid, up or down."""
+        rules = self.ticket.rules
+        if rules is None:
+            return
+        ladder = rules.grid.prices()
+        if self.ticket.outcome == "no":
+            ladder = sorted(complement(price) for price in ladder)
+        try:
+            price = to_price(self.ticket.price)
+        except InputError:
+            at = len(ladder) // 2
+        else:
+            at = bisect_left(ladder, price) + (-1 if ticks < 0 else price in ladder)
+        chosen = ladder[min(max(at, 0), len(ladder) - 1)]
+        self.ticket.price = fixed_text(chosen, PRICE_SCALE).removesuffix("00")
+
+    def pick(self, price: str) -> None:
+        """Take over a YES price, seen from the outcome that is being written."""
+        ticks = to_price(price)
+        if self.ticket.outcome == "no":
+            ticks = complement(ticks)
+        self.ticket.price = fixed_text(ticks, PRICE_SCALE).removesuffix("00")
+
+    def check(self) -> None:
+        """Look at the market again and show what exactly would be sent."""
+        if self.stage != "editing" or self.busy:
+            return
+        ticker = self.ticker
+        self.note = self.result = ""
+
+        def loaded(found: dict[str, Any]) -> None:
+            self._loaded(found)
+            seconds = EXPIRIES[self.expiry]
+            rests = self.ticket.time_in_force == "good_till_canceled"
+            self.ticket.expires = self._time + timedelta(seconds=seconds) if seconds and rests else None
+            if self.ticket.blockers or self.locked:
+                return
+            self.ticket.confirm()
+            self.stage = "confirming"
+
+        self._do(lambda: self._fetch(ticker), loaded)
+
+    def back(self) -> None:
+        """Go on writing."""
+        self.ticket.confirmed = False
+        if self.stage == "confirming":
+            self.stage = "editing"
+
+    def send(self) -> None:
+        """Send the order that was checked: once, however often this is called."""
+        if self.stage != "confirming" or self.locked:
+            return
+        self.stage = "sending"
+        ticker = self.ticker
+
+        def work() -> OrderReport | str:
+            found = self._fetch(ticker)
+            self._loaded(found)
+            if not self.ticket.confirmed:
+                return (
+                    "The market has moved since you looked: nothing was sent. Look again, then confirm."
+                )
+            return create_order(self.client, self.ticket)
+
+        self._do(work, self._sent, self._not_sent)
+
+    def _sent(self, outcome: OrderReport | str) -> None:
+        self.stage = "editing"
+        if isinstance(outcome, str):
+            self._say(outcome, "warn")
+            return
+        self._say(sentence(outcome), "good")
+        self.look()
+
+    def _not_sent(self, error: BaseException) -> None:
+        self.stage = "editing"
+        self.ticket.confirmed = False
+        if isinstance(error, OrderUnknown):
+            self._lost, self.unknown = error, True
+        self._say(str(error), "warn")
+
+    def resolve(self) -> None:
+        """Look for an order of which it is not known whether it is on the exchange."""
+        lost = self._lost
+        if lost is None:
+            return
+
+        def resolved(report: OrderReport) -> None:
+            self._lost, self.unknown = None, False
+            self._say(sentence(report), "good")
+            self.look()
+
+        self._do(lost.resolve, resolved, self._still_lost)
+
+    def _still_lost(self, error: BaseException) -> None:
+        if not isinstance(error, OrderUnknown):
+            self._lost, self.unknown = None, False
+        self._say(str(error), "warn")
+
+    # --- orders that rest -------------------------------------------------------------------------
+
+    def _list(self) -> None:
+        rows = []
+        for order_id, order in self._resting.iterrows():
+            known = isinstance(order_id, str) and order_id
+            who = "" if order["placed_by"] == "this session" else f" ({order['placed_by']})"
+            rows.append(
+                {
+                    "key": order_id if known else f"unknown {order['client_order_id']}",
+                    "label": f"{order['action']} {order['outcome']} at {dollars(order['price'])}",
+                    "cells": [
+                        f"{order['action']} {str(order['outcome']).upper()}",
+                        dollars(order["price"]),
+                        f"{contracts(order['filled'])} of {contracts(order['quantity'])}",
+                        f"{order['state']}{who}",
+                        "Cancel" if known else "",
+                    ],
+                }
+            )
+        self.orders = rows
+        if self.chosen not in self._resting.index:
+            self.chosen = ""
+
+    def cancel(self, order_id: str) -> None:
+        """Cancel a resting order, and say what it ended as."""
+        if order_id not in self._resting.index:
+            return
+        ticker = self.ticker
+        self._do(
+            lambda: cancel_order(self.client, order_id, ticker=ticker), self._settled, self._not_sent
+        )
+
+    def amend(self, price: str, quantity: str) -> None:
+        """Give the chosen order another price or size."""
+        order_id = self.chosen
+        if order_id not in self._resting.index:
+            self._say("Choose one of your resting orders first.", "warn")
+            return
+        order = self._resting.loc[order_id]
+        changes: dict[str, Any] = {}
+        if price and price != dollars(order["price"]):
+            changes["price"] = price
+        if quantity and quantity != contracts(order["quantity"]):
+            changes["quantity"] = quantity
+        if not changes:
+            self._say("This order has that price and size already.", "warn")
+            return
+        self._do(lambda: amend_order(self.client, order_id, **changes), self._settled, self._not_sent)
+
+    def _settled(self, report: OrderReport) -> None:
+        self._say(sentence(report), "good")
+        self.look()
+
+    # --- work -------------------------------------------------------------------------------------
+
+    def _say(self, text: str, kind: str) -> None:
+        self.result_kind, self.result = kind, text
+
+    def _do(self, work: Any, then: Any, fail: Any = None) -> None:
+        self.busy = True
+
+        def done(answer: Any) -> None:
+            self.busy = False
+            then(answer)
+
+        def failed(error: BaseException) -> None:
+            self.busy = False
+            (fail or self._failed)(error)
+
+        self._jobs.do(work, done, failed)
+
+    def _failed(self, error: BaseException) -> None:
+        self.note = str(error)
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _taken(ticket: OrderTicket) -> str:
+    """What happens at once, as the book is."""
+    if ticket.taken is None or not ticket.quantity:
+        return ""
+    if not ticket.taken:
+        return " · would rest: nothing in the book meets it"
+    whole = ticket.taken == Decimal(ticket.quantity)
+    part = (
+        "all of it" if whole else f"{contracts(ticket.taken)} of {contracts(Decimal(ticket.quantity))}"
+    )
+    return f" · the book fills {part} at once"
+
+
+def _touch(book: pd.DataFrame, found: dict[str, Any]) -> str:
+    top = quotes(book).iloc[0]
+    words = (
+        f"YES {dollars(top['yes_bid'])} bid, {dollars(top['yes_ask'])} ask · "
+        f"NO {dollars(top['no_bid'])} bid, {dollars(top['no_ask'])} ask"
+    )
+    if "balance" in found:
+        held = found["position"]
+        holding = f"{contracts(abs(held))} {'YES' if held > 0 else 'NO'}" if held else "nothing"
+        words += f" · you hold {holding} · {money(found['balance'])} to spend"
+    return words
+
+
+def _fees(client: Client, market: pd.DataFrame, now: datetime) -> FeeTerms:
+    """What the market charges."""
+    event = get_event(client, str(market["event_ticker"].iloc[0]))
+    series = get_series(client, str(event["series_ticker"].iloc[0]))
+    terms = market_fee_terms(market, event, series).iloc[0]
+    waived = terms["fee_waiver_expiration_time"]
+    return fee_terms(
+        str(terms["fee_type"]),
+        float(terms["fee_multiplier"]),
+        waived_until=None if pd.isna(waived) else waived.to_pydatetime(),
+        at=now,
+    )
