@@ -9,7 +9,9 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -170,6 +172,81 @@ def test_the_sandbox_command_runs_an_exchange_until_it_is_stopped(tmp_path: Path
         assert (process.returncode, err) == (0, "")
         assert out == "Stopped.\n"
         assert not key_file.exists()
+
+
+def said_by(process: subprocess.Popen[str]) -> list[tuple[str, str]]:
+    """The lines of the sandbox command up to the last."""
+    said: list[tuple[str, str]] = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        name, _, value = line.strip().partition("  ")
+        said.append((name, value.strip()))
+        if name == "Use it":
+            break
+    return said
+
+
+def test_the_sandbox_command_takes_users_limits_faults_and_tells_the_truth(tmp_path: Path) -> None:
+    arguments = ["--users", "3", "--tier", "premier", "--speed", "60"]
+    arguments += ["--fault", "reject_then:503 GET /exchange/status #2", "--fault", "read_lag seconds=2"]
+    with started("sandbox", *arguments, "--truth", folder=tmp_path) as process:
+        lines = said_by(process)
+        said = dict(lines)
+        ids = [value.split()[0] for name, value in lines if name == "Key id"]
+        files = [Path(value.split()[0]) for name, value in lines if name == "Key file"]
+        assert len(set(ids)) == len(set(files)) == 3
+        for file in files:
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+            assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+        assert [value for name, value in lines if name == "Fault"] == [
+            "reject_then:503 GET /exchange/status", "read_lag * /**",
+        ]  # fmt: skip
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(said["REST"] + "/exchange/status", timeout=10) as answer:
+            assert answer.status == 200
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            opener.open(said["REST"] + "/exchange/status", timeout=10)
+        asked = urllib.request.Request(  # noqa: S310 -- loopback
+            said["Truth"] + "/faults", headers={"Authorization": f"Bearer {said['Token']}"}
+        )
+        with opener.open(asked, timeout=10) as answer:
+            assert b"reject_then:503" in answer.read()
+        with kalshi_research.connect(
+            f"http://127.0.0.1:{said['REST'].split(':')[2].split('/')[0]}",
+            key_id=ids[2],
+            private_key=files[2],
+        ) as client:
+            assert client.request("GET", "/account/limits")["usage_tier"] == "premier"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (0, "")
+        assert not any(file.exists() for file in files)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--fault", "acept_then:hang"], 'Did you mean "accept_then"'),
+        (["--fault", "accept_then:hang markets"], "says nothing about a fault"),
+        (["--users", "0"], "users="),
+        (["--speed", "-1"], "speed="),
+        (["--tier", "gold"], "gold"),
+        (["--dialect", "1999"], "1999"),
+    ],
+)
+def test_a_sandbox_that_makes_no_sense_is_not_left_running(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    handlers = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    threads = set(threading.enumerate())
+    try:
+        assert main(["sandbox", *arguments]) == 2
+    finally:
+        for name, handler in handlers.items():
+            signal.signal(name, handler)
+    out, err = capsys.readouterr()
+    assert (out, said in err) == ("", True)
+    assert set(threading.enumerate()) <= threads
 
 
 def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> None:
