@@ -28,9 +28,9 @@ class Key:
         assert isinstance(private, Ed25519PrivateKey)
         self.private = private
 
-    def headers(self, method: str, path: str) -> dict[str, str]:
+    def headers(self, method: str, path: str, prefix: str = PREFIX) -> dict[str, str]:
         now = str(time.time_ns() // 1_000_000)
-        raw = self.private.sign(f"{now}{method}{PREFIX}{path}".encode())
+        raw = self.private.sign(f"{now}{method}{prefix}{path}".encode())
         return {
             "KALSHI-ACCESS-KEY": self.key_id,
             "KALSHI-ACCESS-TIMESTAMP": now,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from sandbox_member import ORDERS, Key, Member, terms
+from sandbox_member import ORDERS, TICKER, Key, Member, terms
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
 from kalshi_research.sandbox import Sandbox, rest
 from kalshi_research.sandbox.scopes import SCOPES
@@ -185,6 +189,72 @@ def test_a_locked_key_sees_groups_of_its_subaccount_only(member: Member) -> None
         member.done(404, method, path + end, body, key=key)
     member.done(200, "GET", path)
     member.done(200, "DELETE", f"{GROUPS}/{own['order_group_id']}", key=key)
+
+
+@contextmanager
+def listen(member: Member, key: Key) -> Iterator[ClientConnection]:
+    headers = key.headers("GET", "/trade-api/ws/v2", prefix="")
+    with connect(member.sandbox.ws_url, additional_headers=headers, proxy=None) as connection:
+        yield connection
+
+
+def test_the_stream_is_for_keys_that_read(member: Member) -> None:
+    deaf = member.generate(scopes=["write::trade", "read::portfolio_balance"])
+    with pytest.raises(InvalidStatus) as caught, listen(member, deaf):
+        pass
+    assert caught.value.response.status_code == 403
+    with listen(member, member.generate(scopes=["read"])) as connection:
+        connection.send(json.dumps({"id": 1, "cmd": "list_subscriptions"}))
+        assert json.loads(connection.recv(timeout=10))["id"] == 1
+
+
+def test_a_locked_key_hears_of_its_subaccount_only(member: Member) -> None:
+    member.done(201, "POST", "/portfolio/subaccounts", {})
+    move = {
+        "client_transfer_id": "00000000-0000-4000-8000-000000000003",
+        "from_subaccount": 0, "to_subaccount": 1, "amount_cents": 5_000,
+    }  # fmt: skip
+    member.done(200, "POST", TRANSFER, move)
+    member.clear()
+    channels = ["fill", "user_orders", "market_positions", "order_group_updates", "orderbook_delta"]
+    heard: dict[str, list[dict[str, Any]]] = {}
+    locked, free = member.generate(subaccount=1), member.generate()
+    with listen(member, locked) as one, listen(member, free) as other:
+        for connection in (one, other):
+            params = {"channels": channels, "market_tickers": [TICKER]}
+            connection.send(json.dumps({"id": 1, "cmd": "subscribe", "params": params}))
+            # One answer a channel, and the snapshot.
+            for _ in range(len(channels) + 1):
+                connection.recv(timeout=10)
+        for number in (0, 1):
+            limit = {"contracts_limit": 5, "subaccount": number}
+            member.done(201, "POST", f"{GROUPS}/create", limit)
+            member.order("bid", "0.40", "1", subaccount=number, client_order_id=f"own-{number}")
+        member.order("ask", "0.40", "2", user=1, time_in_force="immediate_or_cancel")
+        for name, connection in (("locked", one), ("free", other)):
+            connection.send(json.dumps({"id": 9, "cmd": "list_subscriptions"}))
+            frames = heard[name] = []
+            while not frames or frames[-1].get("id") != 9:
+                frames.append(json.loads(connection.recv(timeout=10)))
+
+    def of(name: str, kind: str) -> list[dict[str, Any]]:
+        return [frame["msg"] for frame in heard[name] if frame["type"] == kind]
+
+    assert {row.get("subaccount", 0) for row in of("locked", "fill")} == {1}
+    assert {row.get("subaccount", 0) for row in of("free", "fill")} == {0, 1}
+    assert {row["subaccount_number"] for row in of("locked", "user_order")} == {1}
+    assert {row["subaccount_number"] for row in of("free", "user_order")} == {0, 1}
+    assert [row["subaccount"] for row in of("locked", "market_position")] == [1]
+    assert len(of("free", "market_position")) == 2
+    assert (len(of("locked", "order_group_updates")), len(of("free", "order_group_updates"))) == (1, 2)
+    # The book is everybody's, and who made a change is told to those who may know.
+    deltas = {name: of(name, "orderbook_delta") for name in ("locked", "free")}
+    assert [row["delta_fp"] for row in deltas["locked"]] == [row["delta_fp"] for row in deltas["free"]]
+    tags = {
+        name: {row["client_order_id"] for row in rows if "client_order_id" in row}
+        for name, rows in deltas.items()
+    }
+    assert tags == {"locked": {"own-1"}, "free": {"own-0", "own-1"}}
 
 
 def test_one_can_register_a_key_of_ones_own(member: Member) -> None:

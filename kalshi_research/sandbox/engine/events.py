@@ -176,6 +176,7 @@ class GroupUpdate(Struct):
     group_id: str
     kind: Literal["created", "triggered", "reset", "deleted", "limit_updated"]
     limit: int
+    subaccount: int
 
 
 class ExchangeUpdate(Struct):

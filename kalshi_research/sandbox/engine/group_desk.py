@@ -73,9 +73,17 @@ class GroupDesk:
 
     def _tell_group(self, group: OrderGroup, kind: str) -> None:
         venue = self._venue
-        user = group.wallet.member.user
+        wallet = group.wallet
         venue.outbox.append(
-            GroupUpdate(venue.clock, venue.now, user, group.group_id, kind, group.limit)  # type: ignore[arg-type]
+            GroupUpdate(
+                venue.clock,
+                venue.now,
+                wallet.member.user,
+                group.group_id,
+                kind,  # type: ignore[arg-type]
+                group.limit,
+                wallet.number,
+            )
         )
 
 

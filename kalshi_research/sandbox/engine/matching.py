@@ -202,9 +202,10 @@ def trigger(venue: Venue, group: OrderGroup) -> None:
     group.triggered = True
     for order in list(group.resting.values()):
         cancel(venue, order, "")
-    user = group.wallet.member.user
+    wallet = group.wallet
+    user, number = wallet.member.user, wallet.number
     venue.outbox.append(
-        GroupUpdate(venue.clock, venue.now, user, group.group_id, "triggered", group.limit)
+        GroupUpdate(venue.clock, venue.now, user, group.group_id, "triggered", group.limit, number)
     )
 
 

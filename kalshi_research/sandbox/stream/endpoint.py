@@ -16,6 +16,7 @@ from kalshi_research.sandbox.exchange import RequestRecord
 from kalshi_research.sandbox.refusals import Refusal, refused
 
 if TYPE_CHECKING:
+    from kalshi_research.sandbox.auth import RegisteredKey
     from kalshi_research.sandbox.exchange import Exchange
     from kalshi_research.sandbox.stream.hub import Hub
     from kalshi_research.sandbox.stream.socket import Socket
@@ -77,17 +78,16 @@ class _Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         received = time.time()
-        user: int | None = None
         if await self._bitten(scope, send):
             return
         try:
-            user = self._check(scope)
+            key = self._check(scope)
         except Refusal as refusal:
-            self._record(scope, refusal.status, user, received)
+            self._record(scope, refusal.status, None, received)
             await _refuse(send, refusal)
             return
-        self._record(scope, 101, user, received)
-        await self._serve(scope, receive, send, self._exchange.accounts[user].user_id)
+        self._record(scope, 101, key.user, received)
+        await self._serve(scope, receive, send, key)
 
     async def _bitten(self, scope: Scope, send: Send) -> bool:
         """Whether a fault has answered the handshake."""
@@ -111,8 +111,8 @@ class _Endpoint:
             _socket_of(scope).cut(reset=True)
         return True
 
-    def _check(self, scope: Scope) -> int:
-        """The user who asks for the connection."""
+    def _check(self, scope: Scope) -> RegisteredKey:
+        """The key of the user who asks for the connection."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         hosts = self._hosts()
         origin = headers.get("origin")
@@ -125,7 +125,9 @@ class _Endpoint:
         key = exchange.keys.check("GET", scope["path"], headers, now, skew)
         if key is None:
             raise not_signed()
-        return key.user
+        if "read" not in key.scopes:
+            raise refused(403, "forbidden", details="this key has no scope to read")
+        return key
 
     def _record(self, scope: Scope, status: int, user: int | None, received: float) -> None:
         query = scope["query_string"].decode("latin-1")
@@ -133,12 +135,13 @@ class _Endpoint:
             RequestRecord("GET", scope["path"], query, status, user, received)
         )
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, user: str) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, key: RegisteredKey) -> None:
         from kalshi_research.sandbox.stream.session import Session
 
         socket = _socket_of(scope)
         hub = self._hub()
-        session = Session(hub, socket, user, hub.options, self._exchange.faults)
+        user, faults = self._exchange.accounts[key.user].user_id, self._exchange.faults
+        session = Session(hub, socket, user, hub.options, faults, lock=key.subaccount)
         await send({"type": "websocket.accept"})
         hub.join(session)
         socket.open(session.flush, hub.options.heartbeat)

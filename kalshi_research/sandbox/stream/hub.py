@@ -265,7 +265,10 @@ class Hub:
         owner = cause.wallet.member.user
         forms: dict[tuple[bool, bool], bytes | None] = {}
         for subscription in here:
-            own = subscription.user == owner
+            own = subscription.user == owner and subscription.session.lock in (
+                None,
+                cause.wallet.number,
+            )
             form = subscription.yes_price, own
             if form not in forms:
                 forms[form] = self._say.delta(
@@ -301,11 +304,15 @@ class Hub:
         if payload is not None:
             self._push(listeners, _TRADE, payload)
 
-    def _private(self, channel: str, user: str, ticker: str | None) -> list[Subscription]:
+    def _private(
+        self, channel: str, user: str, subaccount: int, ticker: str | None
+    ) -> list[Subscription]:
         return [
             subscription
             for subscription in self._all.get(channel, ())
-            if subscription.user == user and (ticker is None or subscription.wants(ticker))
+            if subscription.user == user
+            and subscription.session.lock in (None, subaccount)
+            and (ticker is None or subscription.wants(ticker))
         ]
 
     def _fill(self, event: Fill) -> None:
@@ -314,24 +321,26 @@ class Hub:
         mirror = self._mirrors.get(ticker)
         if mirror is not None and event.clock > mirror.since:
             mirror.fill(event)
-        listeners = self._private("fill", order.wallet.member.user, ticker)
+        wallet = order.wallet
+        listeners = self._private("fill", wallet.member.user, wallet.number, ticker)
         if listeners:
             self._push(listeners, _FILL, self._say.fill(event))
 
     def _order(self, event: OrderUpdate) -> None:
-        user = event.order.wallet.member.user
-        listeners = self._private("user_orders", user, event.order.market.ticker)
+        wallet, ticker = event.order.wallet, event.order.market.ticker
+        user = wallet.member.user
+        listeners = self._private("user_orders", user, wallet.number, ticker)
         if listeners:
             self._push(listeners, _ORDER, payloads.user_order(event, self._source.user_id(user)))
 
     def _position(self, event: PositionUpdate) -> None:
-        listeners = self._private("market_positions", event.user, event.ticker)
+        listeners = self._private("market_positions", event.user, event.subaccount, event.ticker)
         if listeners:
             payload = self._say.market_position(event, self._source.user_id(event.user))
             self._push(listeners, _POSITION, payload)
 
     def _group(self, event: GroupUpdate) -> None:
-        listeners = self._private("order_group_updates", event.user, None)
+        listeners = self._private("order_group_updates", event.user, event.subaccount, None)
         if listeners:
             self._push(listeners, _GROUP, payloads.group_update(event))
 

@@ -52,12 +52,27 @@ class Session:
     """A connection of a user.
 
     All of it happens in the thread of the server.
+
+    Attributes
+    ----------
+    user : str
+        The engine's name of the user.
+    lock : int or None
+        The only subaccount whose private frames come, where the key is locked to one.
     """
 
     def __init__(
-        self, hub: Hub, wire: Wire, user: str, options: StreamOptions, faults: Faults | None = None
+        self,
+        hub: Hub,
+        wire: Wire,
+        user: str,
+        options: StreamOptions,
+        faults: Faults | None = None,
+        *,
+        lock: int | None = None,
     ) -> None:
         self.user = user
+        self.lock = lock
         self._hub = hub
         self._wire = wire
         self._options = options
