@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from kalshi_research.errors import (
     PartialDataWarning,
     RateLimitError,
 )
+from kalshi_research.money import PriceGrid
 
 PRINTED = "KXHIGHNY-24JAN01-T60"
 TICKER = "KXFUT24-LSV"
@@ -184,7 +187,11 @@ def test_statuses_are_told_in_todays_words(client: kr.Client, today: kr.Client, 
 
 
 def test_prices_are_the_dollars_of_the_cents(client: kr.Client) -> None:
-    market = kr.get_market(client, PRINTED).iloc[0]
+    markets = kr.get_markets(client, event_ticker="KXHIGHNY-24JAN01")
+    assert markets.loc[PRINTED].equals(kr.get_market(client, PRINTED).loc[PRINTED])
+    market = markets.loc[PRINTED]
+    grid = PriceGrid.from_ranges(json.loads(market["price_ranges"]))
+    assert grid.prices() == list(range(100, 10_000, 100))
     assert (market["yes_bid"], market["yes_ask"], market["no_bid"]) == (0.42, 0.44, 0.56)
     assert market["notional_value"] == 1.0
     raw = client.request("GET", f"/markets/{PRINTED}")["market"]
@@ -332,6 +339,44 @@ def test_an_order_through_the_client() -> None:
         with pytest.raises(NotFoundError):
             client.request("DELETE", path)
         assert client.request("GET", path)["order"]["status"] == "canceled"
+
+
+def test_the_trading_functions_speak_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with (
+        kr.start_sandbox(dialect="2025", days=1, crypto_hours=0) as sandbox,
+        kr.connect(sandbox) as client,
+    ):
+        placed = kr.create_order(client, PRINTED, action="buy", outcome="no", quantity=4, price=0.50)
+        assert kr.get_order(client, placed.order_id)["no_price"].tolist() == [0.5]
+        kr.amend_order(client, placed.order_id, price=0.51)
+        kr.decrease_order(client, placed.order_id, by=1)
+        book = kr.get_orderbook(client, PRINTED)
+        mine = book[(book["side"] == "ask") & (book["price"] == 0.49)]
+        assert mine["quantity"].tolist() == [3.0]
+        kr.cancel_order(client, placed.order_id)
+        assert kr.get_order(client, placed.order_id)["status"].tolist() == ["canceled"]
+        kr.create_order(client, PRINTED, action="buy", quantity=2, price=0.44)
+        assert kr.get_positions(client).loc[PRINTED, "position"] == 2
+        with pytest.raises(InputError, match=r"0\.44 or 0\.45"):
+            kr.create_order(client, PRINTED, quantity=1, price=0.445)
+        with pytest.raises(InputError, match="whole"):
+            kr.create_order(client, PRINTED, quantity=1.5, price=0.44)
+        rows = [{"ticker": TICKER, "quantity": 1, "price": cents / 100} for cents in (1, 2, 3)]
+        several = kr.create_orders(client, rows)
+        assert [report.state for report in kr.cancel_orders(client, several)] == ["canceled"] * 3
+        kr.create_order(client, TICKER, quantity=1, price=0.01)
+        assert [report.state for report in kr.cancel_all_orders(client)] == ["canceled"]
+        written = {
+            (record.method, record.path.split("/")[-1]): record.status
+            for record in sandbox.truth.requests
+            if record.method != "GET"
+        }
+        assert set(written.values()) == {200, 201}
+        assert ("PUT", placed.order_id) in written
+        assert {("POST", name) for name in ("orders", "decrease", "batched")} < written.keys()
+        assert ("DELETE", "batched") in written
 
 
 def test_the_own_account_as_frames() -> None:

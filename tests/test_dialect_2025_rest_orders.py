@@ -136,6 +136,10 @@ def test_the_ends_are_prices_too(calls: CentsCaller, cents: int) -> None:
         {"time_in_force": "for_ever"},
         {"expiration_ts": 1},
         {"client_order_id": 7},
+        {"order_group_id": "x"},
+        {"sell_position_floor": 1},
+        {"subaccount": 1},
+        {"reduce_only": True},
     ],
 )
 def test_a_bad_order_changes_nothing(calls: CentsCaller, terms: dict[str, Any]) -> None:
@@ -181,6 +185,18 @@ def test_post_only_and_fill_or_kill(calls: CentsCaller) -> None:
     order = calls.order(PRINTED, yes_price=44, count=17, time_in_force="fill_or_kill")
     assert (order["status"], order["fill_count"]) == ("executed", 17)
     assert book(calls, PRINTED)["no"][-1] == [45, 20]
+
+
+def test_an_order_may_only_reduce(calls: CentsCaller) -> None:
+    calls.empty(TICKER)
+    calls.order(TICKER, user=1, side="no", no_price=60, count=3)
+    calls.order(TICKER, yes_price=40, count=3)
+    calls.order(TICKER, user=1, yes_price=40, count=9)
+    terms = {"action": "sell", "yes_price": 40, "reduce_only": True}
+    order = calls.order(TICKER, count=5, time_in_force="immediate_or_cancel", **terms)
+    assert order["fill_count"] == 3
+    (position,) = calls.read("/portfolio/positions")["market_positions"]
+    assert (position["position"], position["realized_pnl"]) == (0, 0)
 
 
 def test_a_body_is_json_and_signed(calls: CentsCaller) -> None:

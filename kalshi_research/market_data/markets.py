@@ -268,7 +268,13 @@ def get_market(client: Client, ticker: str) -> pd.DataFrame:
     """
     check_client(client)
     name = check_ticker(ticker)
-    rows = Collection(client, MARKETS, endpoint="/markets/{ticker}", question={"ticker": name})
+    rows = Collection(
+        client,
+        MARKETS,
+        endpoint="/markets/{ticker}",
+        question={"ticker": name},
+        context={"dialect": client.dialect},
+    )
     try:
         rows.add_one(f"/markets/{name}", "market", "markets", "live")
     except NotFoundError:
@@ -425,6 +431,7 @@ def _fetch(
         max_rows=question["max_rows"],
         cursor=cursor,
         show_progress=show_progress,
+        context={"dialect": client.dialect},
     )
     by_name = question["target"] == "tickers"
     walks = (

@@ -31,6 +31,9 @@ _OLD_STATUSES = {
     "open": "active",
     "settled": "finalized",
 }
+_CENTS = '[{"end":"1.0000","start":"0.0000","step":"0.0100"}]'
+"""The one price grid of 2025, which no answer told."""
+
 STRIKE_TYPES = (
     "greater",
     "greater_or_equal",
@@ -59,8 +62,12 @@ def offered(price: Any) -> Any:
 
 
 def _without_sentinels(table: pa.Table, context: Mapping[str, Any]) -> pa.Table:
-    """Prices of empty sides, and of markets that never traded, become missing; statuses today's."""
-    del context
+    """Prices of empty sides, and of markets that never traded, become missing; words are today's."""
+    if context.get("dialect") == "2025":
+        place = table.column_names.index("price_ranges")
+        table = table.set_column(
+            place, "price_ranges", pc.fill_null(table["price_ranges"], pa.scalar(_CENTS))
+        )
     for old, today in _OLD_STATUSES.items():
         status = table["status"]
         place = table.column_names.index("status")

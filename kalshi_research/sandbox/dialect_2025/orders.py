@@ -137,6 +137,7 @@ def read_order(fields: Json) -> NewOrder:
     body.integer("count", required=True)
     count, price = read_count(body) or 0, _price(body)
     force = _force(body, kind)
+    _refuse_unknown(body)
     if kind == "market":
         if price is not None:
             raise bad_combination("a market order has no price")
@@ -149,14 +150,25 @@ def read_order(fields: Json) -> NewOrder:
         "client_order_id": body.text("client_order_id"),
         "expiration": (body.integer("expiration_ts") or 0) * SECOND,
         "post_only": body.flag("post_only"),
+        "reduce_only": body.flag("reduce_only"),
+        "cancel_on_pause": body.flag("cancel_order_on_pause"),
     }
     return NewOrder(ticker, side, action, price, count, options)
 
 
+def _refuse_unknown(body: Body) -> None:
+    """What would limit an order and is not known here must not be passed over."""
+    said = [
+        name
+        for name in ("buy_max_cost", "order_group_id", "sell_position_floor")
+        if body.fields.get(name)
+    ]
+    said += ["subaccount"] if body.integer("subaccount") else []
+    if said:
+        raise bad_combination(f"{said[0]} is not in the documents; nothing was ordered")
+
+
 def _force(body: Body, kind: str) -> str:
-    for unknown in ("buy_max_cost", "sell_position_floor"):
-        if body.integer(unknown) is not None:
-            raise bad_combination(f"{unknown} is not in the documents; nothing was ordered")
     force = _FORCES.get(body.text("time_in_force"))
     if force is None:
         raise bad_combination("time_in_force is not known")
