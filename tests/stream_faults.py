@@ -102,10 +102,9 @@ class Faulty:
         self.clocks: dict[str, int] = {}
         self.clock = 100
         for name in markets:
-            middle = self.rng.randrange(35, 65)
             self.books[name] = tuple(  # type: ignore[assignment]
-                {100 * (top - at): self.rng.randrange(1, 500) * 100 for at in range(1, 11)}
-                for top in (middle, 100 - middle)
+                {100 * price: self.rng.randrange(1, 500) * 100 for price in range(40, 50)}
+                for _ in range(2)
             )
             self.clocks[name] = self.clock
         self.mangle: Mangle = lambda frame: [frame]
@@ -297,9 +296,9 @@ class Faulty:
         """One random change of one true book, told to all who listen."""
         name = name or self.rng.choice(list(self.books))
         side = self.rng.randrange(2)
-        leg, other = self.books[name][side], self.books[name][1 - side]
-        room = 9_900 - max(other, default=0)
-        price = min(max(100, max(leg, default=3_000) + 100 * self.rng.randrange(-5, 2)), room)
+        leg = self.books[name][side]
+        # Bids below 0.50 on both legs never cross.
+        price = min(max(100, max(leg, default=3_000) + 100 * self.rng.randrange(-5, 2)), 4_900)
         held = leg.get(price, 0)
         change = -held if held and self.rng.random() < 0.5 else self.rng.randrange(1, 300) * 50
         leg[price] = held + change

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["CHANNELS", "Channel", "command"]
+from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, fixed_text
+
+__all__ = ["CHANNELS", "Channel", "command", "snapshot_frame"]
 
 Action = Literal["subscribe", "add", "delete", "snapshot", "unsubscribe"]
 
@@ -95,3 +97,30 @@ def command(
     if tickers and action != "unsubscribe":
         params["market_tickers"] = list(tickers)
     return msgspec.json.encode({"id": number, "cmd": name, "params": params})
+
+
+def snapshot_frame(  # noqa: PLR0917  the fields of a frame
+    sid: int,
+    seq: int,
+    ticker: str,
+    clock: int,
+    yes: Iterable[tuple[int, int]],
+    no: Iterable[tuple[int, int]],
+) -> bytes:
+    """A book as the exchange would send it, for a recording that begins in the middle.
+
+    Examples
+    --------
+    >>> snapshot_frame(1, 2, "T", 7, [(4200, 1300)], [])[-60:]
+    b'"msg":{"market_ticker":"T","clock":7,"yes_dollars_fp":[["0.4200","13.00"]]}}'
+    """
+    body: dict[str, Any] = {"market_ticker": ticker}
+    if clock >= 0:
+        body["clock"] = clock
+    for name, leg in (("yes_dollars_fp", yes), ("no_dollars_fp", no)):
+        levels = [
+            (fixed_text(price, PRICE_SCALE), fixed_text(count, COUNT_SCALE)) for price, count in leg
+        ]
+        if levels:
+            body[name] = levels
+    return msgspec.json.encode({"type": "orderbook_snapshot", "sid": sid, "seq": seq, "msg": body})

@@ -16,7 +16,7 @@ import msgspec
 from kalshi_research.errors import DecodeError, InputError, printable
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, parse_fixed
 
-__all__ = ["Delta", "Event", "Reply", "Snapshot", "StreamDecoder", "Trade"]
+__all__ = ["Delta", "End", "Event", "Reply", "Snapshot", "StreamDecoder", "Trade"]
 
 Number: TypeAlias = str | int | float
 Pairs: TypeAlias = list[tuple[Number, Number]]
@@ -101,7 +101,17 @@ class Reply(msgspec.Struct):
     body: Mapping[str, Any] | None = None
 
 
-Event: TypeAlias = Delta | Snapshot | Trade | Reply
+class End(msgspec.Struct):
+    """A subscription has ended, because its connection has; recordings tell it, no frame does."""
+
+    kind: ClassVar[Literal["end"]] = "end"
+    sid: int
+    reason: str
+    seq: None = None
+    sent_ms: int = -1
+
+
+Event: TypeAlias = Delta | Snapshot | Trade | Reply | End
 
 
 class _Frame(msgspec.Struct, tag_field="type", gc=False):

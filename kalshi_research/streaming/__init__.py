@@ -12,17 +12,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kalshi_research.streaming.live import Stream, stream
     from kalshi_research.streaming.options import StreamOptions
+    from kalshi_research.streaming.recordings import Recording, read_recording
     from kalshi_research.streaming.replay import Replay, replay_book
 
 _HOME = {
+    "Recording": "recordings",
     "Replay": "replay",
     "Stream": "live",
     "StreamOptions": "options",
+    "read_recording": "recordings",
     "replay_book": "replay",
     "stream": "live",
 }
 
-__all__ = ["Replay", "Stream", "StreamOptions", "replay_book", "stream"]
+__all__ = [
+    "Recording",
+    "Replay",
+    "Stream",
+    "StreamOptions",
+    "read_recording",
+    "replay_book",
+    "stream",
+]
 
 
 def __getattr__(name: str) -> Any:

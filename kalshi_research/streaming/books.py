@@ -161,3 +161,13 @@ class Book:
             return None
         asks = [(PRICE_SCALE - price, count) for price, count in self.no.counts.items()]
         return Levels(sorted(self.yes.counts.items(), reverse=True), sorted(asks))
+
+    def top(self) -> Levels | None:
+        """The best level of each side, if any; None unless the book is live."""
+        best = self.best()
+        if best is None:
+            return None
+        return Levels(
+            [] if best.bid is None else [(best.bid, best.bid_size)],
+            [] if best.ask is None else [(best.ask, best.ask_size)],
+        )

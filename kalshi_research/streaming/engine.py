@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from kalshi_research.errors import ConfigError, TransportError, printable
+from kalshi_research.errors import ArchiveError, ConfigError, TransportError, printable
 from kalshi_research.schemas.channels import CHANNELS
 from kalshi_research.schemas.stream_rows import key_of, market_of, numbered_time
 from kalshi_research.streaming.backfill import Backfill
@@ -23,6 +23,7 @@ from kalshi_research.streaming.books import Book
 from kalshi_research.streaming.feeds import Feeds
 from kalshi_research.streaming.link import Link, Tap
 from kalshi_research.streaming.updates import Mailbox, Update
+from kalshi_research.streaming.view import Sight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from kalshi_research.schemas.stream import Delta, Reply, Trade
     from kalshi_research.streaming.link import Top
     from kalshi_research.streaming.options import StreamOptions
+    from kalshi_research.streaming.recorder import Recorder
 
 __all__ = ["Engine"]
 
@@ -82,6 +84,8 @@ class Engine:
         self._ready = threading.Event()
         self.stopped = threading.Event()
         self.callback_errors = 0
+        self.recorders: list[Recorder] = []
+        self.recording_error: ArchiveError | None = None
         self._closed = False
         self._loop = asyncio.new_event_loop()
         self._pool = ThreadPoolExecutor(1, "kalshi-backfill")
@@ -129,6 +133,12 @@ class Engine:
             if self._closed:
                 return
             self._closed = True
+        for recorder in self.recorders:
+            try:
+                recorder.close()
+            except ArchiveError as error:
+                self.recording_error = error
+                self.problem(str(error))
         self.stopped.set()
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop)
@@ -212,6 +222,18 @@ class Engine:
         """The book of a market, and the link that keeps it."""
         link = self._home.get(ticker)
         return (Book(ticker), None) if link is None else (link.session.book(ticker), link)
+
+    def sights(self, tickers: Sequence[str], *, whole: bool) -> list[Sight]:
+        """Some books, or the tops of them, at one moment."""
+        found = []
+        with self.lock:
+            for ticker in tickers:
+                book, link = self.book(ticker)
+                levels = book.levels() if whole else book.top()
+                found.append(
+                    Sight(book.status, book.reason, self.age(link), levels, book.seq, book.clock)
+                )
+        return found
 
     def refusal(self, ticker: str) -> str:
         """Why the exchange does not send the book of a market; empty where it does."""

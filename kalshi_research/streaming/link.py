@@ -246,6 +246,10 @@ class Link:
             with self._hub.lock:
                 self.subscriptions.step(asyncio.get_running_loop().time())
 
+    def read(self, text: bytes) -> Event:
+        """What a message says."""
+        return self._decoder.event(text)
+
     def keep_tops(self) -> None:
         """Remember earlier quotes, for trades."""
         if self._tops is None:
@@ -348,7 +352,7 @@ class Link:
             self.session.apply(event)
             self._hub.trade(event, self._top_before(event))
             return None
-        assert event.kind == "reply"  # noqa: S101  nothing else is left
+        assert event.kind == "reply"  # noqa: S101  a wire brings no other
         if event.name in _CONTROL:
             now = asyncio.get_running_loop().time()
             if self.subscriptions.answered(event, now):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Sequence
+from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from kalshi_research.errors import (
@@ -14,14 +15,13 @@ from kalshi_research.errors import (
 )
 from kalshi_research.market_data.arguments import Tickers, check_client, ticker_list
 from kalshi_research.provenance import KEY
-from kalshi_research.schemas.channels import CHANNELS
 from kalshi_research.schemas.stream_rows import row_frame
 from kalshi_research.streaming import frames
-from kalshi_research.streaming.books import Levels
+from kalshi_research.streaming.consumers import Consumed, kinds_of
 from kalshi_research.streaming.engine import Engine, check_key, closing
 from kalshi_research.streaming.health import Health, health_of
 from kalshi_research.streaming.options import StreamOptions
-from kalshi_research.streaming.view import BookView, Sight, quote
+from kalshi_research.streaming.recorder import Recorder, seconds
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kalshi_research.client import Client
-    from kalshi_research.streaming.updates import Mailbox, Update
 
 __all__ = ["Stream", "stream"]
 
@@ -89,7 +88,7 @@ def stream(
     """
     check_client(client)
     names = None if tickers is None else ticker_list(tickers)
-    kinds = _kinds(channels)
+    kinds = kinds_of(channels)
     if names is None and "books" in kinds:
         raise InputError(
             "books need tickers: the exchange sends order books of named markets only.\n"
@@ -106,24 +105,7 @@ def stream(
     return made
 
 
-def _kinds(channels: str | Sequence[str]) -> tuple[str, ...]:
-    """The channels asked for, by our names; the exchange's own are understood."""
-    wires = {channel.wire: name for name, channel in CHANNELS.items()}
-    asked = (channels,) if isinstance(channels, str) else tuple(channels)
-    found = []
-    for name in asked:
-        kind = wires.get(name, name) if isinstance(name, str) else ""
-        if kind not in CHANNELS:
-            raise InputError(
-                f"{printable(repr(name), 40)} is no channel; choose among {', '.join(CHANNELS)}"
-            )
-        found.append(kind)
-    if not found:
-        raise InputError(f"no channel at all; choose among {', '.join(CHANNELS)}")
-    return tuple(dict.fromkeys(found))
-
-
-class Stream(BookView):
+class Stream(Consumed):
     """Markets as they move; made by `stream`.
 
     Books are read with `book`, `books`, `quotes`, `best` and `status`; rows with `trades`,
@@ -145,7 +127,10 @@ class Stream(BookView):
         self._client = client
         self._options = options
         self._engine = Engine(client, tickers, channels, connections, options)
-        self._callbacks: list[_Callback] = []
+
+    @property
+    def _source_of_news(self) -> Engine:
+        return self._engine
 
     def _start(self) -> None:
         engine = self._engine
@@ -176,11 +161,6 @@ class Stream(BookView):
     def markets(self) -> list[str]:
         """The markets that are followed, in order; empty where all are."""
         return list(self._engine.markets)
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """What is followed of them."""
-        return self._engine.channels
 
     def add(self, tickers: Tickers) -> None:
         """Follow more markets; those that are followed stay as they are.
@@ -250,11 +230,6 @@ class Stream(BookView):
             f"{refused or reason}"
         )
 
-    # --- books --------------------------------------------------------------------------------
-
-    def _sights(self, tickers: Sequence[str], *, whole: bool = True) -> list[Sight]:
-        return sights(self._engine, tickers, whole=whole)
-
     # --- rows ---------------------------------------------------------------------------------
 
     def trades(self) -> pd.DataFrame:
@@ -318,89 +293,38 @@ class Stream(BookView):
     def _rows_source(self, kind: str, schema: str, rows: int) -> dict[str, Any]:
         return self._source(schema, rows, complete=not self._engine.feeds.dropped[kind])
 
-    # --- what is new --------------------------------------------------------------------------
-
-    def updates(
-        self, kinds: str | Sequence[str] | None = None, *, timeout: float | None = None
-    ) -> Iterator[Update]:
-        """What is new, as it comes; many changes of one book are one update.
+    def record(self, path: str | PathLike[str], *, every: str | pd.Timedelta = "5s") -> Recorder:
+        """Write every message to a folder, from now on.
 
         Parameters
         ----------
-        kinds : str or sequence of str, optional
-            By default all channels.
-        timeout : float, optional
-            End after so long without anything new [s]; by default never.
-
-        Yields
-        ------
-        Update
-            ``kind``, ``ticker`` and ``value``; of a book the value is its `Quote`.
-
-        Raises
-        ------
-        AuthError
-            If the stream has stopped for good.
-        """
-        mailbox = self._mailbox(kinds)
-        try:
-            while (update := mailbox.get(timeout)) is not None:
-                yield valued(self._engine, update)
-            if self._engine.error is not None:
-                raise self._engine.error
-        finally:
-            self._engine.unsubscribe(mailbox)
-
-    def __iter__(self) -> Iterator[Update]:
-        return self.updates()
-
-    async def _updates(self) -> AsyncIterator[Update]:
-        mailbox = self._mailbox(None)
-        try:
-            while (update := await mailbox.get_soon()) is not None:
-                yield valued(self._engine, update)
-            if self._engine.error is not None:
-                raise self._engine.error
-        finally:
-            self._engine.unsubscribe(mailbox)
-
-    def __aiter__(self) -> AsyncIterator[Update]:
-        return self._updates()
-
-    def on(self, kinds: str | Sequence[str], callback: Callable[[Update], object]) -> Callable[[], None]:
-        """Call a function with what is new, in a thread of its own.
-
-        A slow one gets fewer updates: of a book only the newest state, of rows the newest
-        ones, and `health` counts the others. One that raises is told of and called again.
-
-        Parameters
-        ----------
-        kinds : str or sequence of str
-            Channels.
-        callback : callable
-            Called with an `Update`.
+        path : path
+            A folder, made if need be. Several recordings may lie in one.
+        every : str or Timedelta, default "5s"
+            How often what has come is written; a process that is killed loses no more.
 
         Returns
         -------
-        callable
-            Ends it.
+        Recorder
+            Running, and a context manager; closing it, or the stream, writes the rest.
+            `read_recording` reads it back.
+
+        Raises
+        ------
+        ArchiveError
+            If the folder cannot be written to.
         """
         self._check_open()
-        if not callable(callback):
-            raise InputError("callback must be a function of one update")
-        made = _Callback(self._engine, self._mailbox(kinds), callback)
-        self._callbacks.append(made)
-        made.start()
-        return made.stop
-
-    def _mailbox(self, kinds: str | Sequence[str] | None) -> Mailbox:
-        wanted = self._engine.channels if kinds is None else _kinds(kinds)
-        strange = [kind for kind in wanted if kind not in self._engine.channels]
-        if strange:
-            raise InputError(
-                f"{strange[0]} is not followed by this stream, only {', '.join(self._engine.channels)}"
-            )
-        return self._engine.subscribe(wanted)
+        recorder = Recorder(
+            self._engine, Path(fspath(path)), every=seconds(every), about={
+                "environment": self._client.environment.name, "host": self._client.host,
+                "simulated": self._client.simulated, "channels": list(self.channels),
+                "markets": self.markets, "version": 1,
+            },
+        )  # fmt: skip
+        recorder.start()
+        self._engine.recorders.append(recorder)
+        return recorder
 
     # --- how it is, and its end ---------------------------------------------------------------
 
@@ -410,16 +334,16 @@ class Stream(BookView):
         return health_of(self._engine)
 
     def close(self) -> None:
-        """Close the connections and end the thread; a second time does nothing."""
-        for callback in self._callbacks:
-            callback.stop()
-        self._engine.close()
+        """Close the connections, end recordings and the thread; a second time does nothing.
 
-    def _check_open(self) -> None:
-        if self._engine.error is not None:
-            raise self._engine.error
-        if self._engine.closed:
-            raise TransportError("this stream is closed; make a new one with kr.stream(...)")
+        Raises
+        ------
+        ArchiveError
+            If the end of a recording cannot be written.
+        """
+        self._engine.close()
+        if self._engine.recording_error is not None:
+            raise self._engine.recording_error
 
     def __enter__(self) -> Self:
         return self
@@ -441,72 +365,3 @@ class Stream(BookView):
             f"<Stream {self._client.environment.name}, {what}, {', '.join(engine.channels)}, {state}: "
             f"{health.live} of {health.books} books live: {self._client.environment.banner}>"
         )
-
-
-def sights(engine: Engine, tickers: Sequence[str], *, whole: bool) -> list[Sight]:
-    """Some books of an engine, or the tops of them, at one moment."""
-    found = []
-    with engine.lock:
-        for ticker in tickers:
-            book, link = engine.book(ticker)
-            levels = None
-            if whole:
-                levels = book.levels()
-            elif (best := book.best()) is not None:
-                levels = Levels(
-                    [] if best.bid is None else [(best.bid, best.bid_size)],
-                    [] if best.ask is None else [(best.ask, best.ask_size)],
-                )
-            found.append(Sight(book.status, book.reason, engine.age(link), levels, book.seq, book.clock))
-    return found
-
-
-def valued(engine: Engine, update: Update) -> Update:
-    """An update of a book with its top as it is now."""
-    if update.kind != "books":
-        return update
-    return update._replace(value=quote(sights(engine, [update.ticker], whole=False)[0]))
-
-
-class _Callback:
-    """A function that is called with updates, in a thread of its own."""
-
-    def __init__(self, engine: Engine, mailbox: Mailbox, function: Callable[[Update], object]) -> None:
-        self._engine = engine
-        self._mailbox = mailbox
-        self._function = function
-        self._thread = threading.Thread(target=self._run, name="kalshi-stream-callback", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._engine.unsubscribe(self._mailbox)
-        if threading.current_thread() is not self._thread:
-            self._thread.join(2.0)
-
-    def _run(self) -> None:
-        while (update := self._mailbox.get(None)) is not None:
-            with _Told(self._engine):
-                self._function(valued(self._engine, update))
-
-
-class _Told:
-    """Makes a problem of the stream of what a callback raises, so that the next update comes."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        self._engine.callback_failed(error)
-        return True

@@ -54,7 +54,8 @@ def replay_book(
     ----------
     frames : path, list of paths, or iterable of dict, bytes or str
         Recorded frames of either dialect, in the order of their arrival: a file of one JSON
-        frame a line (gzipped or not), a JSON list of frames, or the frames themselves.
+        frame a line (gzipped or not), a JSON list of frames, the frames themselves, or what
+        `read_recording` gives, or its folder.
         Several paths are the parts of one connection that was split by market; they are put
         together by the numbers of their frames.
     every : str or Timedelta, default "1min"

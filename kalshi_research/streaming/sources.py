@@ -27,6 +27,7 @@ from kalshi_research.errors import (
     warn,
 )
 from kalshi_research.schemas.stream import StreamDecoder
+from kalshi_research.streaming import recordings
 
 if TYPE_CHECKING:
     from kalshi_research.schemas.stream import Event
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
 __all__ = ["Arrival", "Recording", "arrivals", "merged", "name_of"]
 
 Frame: TypeAlias = bytes | str | Mapping[str, Any]
-Recording: TypeAlias = "str | PathLike[str] | Frame | Iterable[str | PathLike[str] | Frame]"
-"""A file, frames, or several files of one connection."""
+Recording: TypeAlias = (
+    "str | PathLike[str] | Frame | recordings.Recording | Iterable[str | PathLike[str] | Frame]"
+)
+"""A file or folder, frames, or several files of one connection."""
 
 Arrival: TypeAlias = "tuple[Event, int]"
 """An event, and the recorder's time of receipt [ms], -1 where it is not known."""
@@ -57,6 +60,8 @@ class _Document(msgspec.Struct):
 
 def name_of(recording: Recording) -> str:
     """What a frame says of its origin."""
+    if isinstance(recording, recordings.Recording):
+        return printable(recording.folder)
     if isinstance(recording, Path) or _is_path(recording):
         return printable(recording)
     if isinstance(recording, list | tuple) and recording and all(map(_is_path, recording)):
@@ -76,8 +81,11 @@ def arrivals(recording: Recording) -> Iterator[Arrival]:
     InputError
         If `recording` is nothing that holds frames.
     """
+    if isinstance(recording, recordings.Recording):
+        return recording.arrivals()
     if isinstance(recording, str | PathLike) and _is_path(recording):
-        return _from_file(Path(fspath(recording)))
+        path = Path(fspath(recording))
+        return recordings.read_recording(path).arrivals() if path.is_dir() else _from_file(path)
     if isinstance(recording, str | bytes | bytearray):
         text = recording.encode() if isinstance(recording, str) else bytes(recording)
         return _from_lines(iter(text.splitlines(keepends=True)), "the text")

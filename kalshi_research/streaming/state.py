@@ -197,7 +197,9 @@ class Session:
             )
         if event.sid is None:
             return None
-        if event.kind == "trade":
+        if event.kind == "end":
+            self.ended(event.sid, event.reason)
+        elif event.kind == "trade":
             self.reply(event.sid, event.seq, event.kind)
         elif event.name == "subscribed":
             self.subscribed(event.sid)

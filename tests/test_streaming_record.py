@@ -1,0 +1,329 @@
+"""Recordings: what was acknowledged is readable, what is missing is a row, replay is live again."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from stream_faults import FAST, Faulty, until
+from test_streaming_live import same_books
+
+import kalshi_research as kr
+from kalshi_research.errors import ArchiveError, PartialDataWarning
+from kalshi_research.streaming import read_recording, stream
+from kalshi_research.streaming import recorder as recorder_module
+
+NAMES = ["M0", "M1", "M2"]
+
+
+@pytest.fixture
+def venue() -> Iterator[Faulty]:
+    with Faulty(NAMES) as made:
+        yield made
+
+
+def levels_at_end(replay: Any, name: str) -> tuple[list[tuple[int, int]], ...]:
+    last = replay.books[replay.books["time"] == replay.books["time"].max()]
+    mine = last[last["ticker"] == name]
+    return tuple(
+        [
+            (round(row.price * 10_000), round(row.quantity * 100))
+            for row in mine[mine["side"] == side].itertuples()
+        ]
+        for side in ("bid", "ask")
+    )
+
+
+def test_a_recording_is_replayed_to_the_books_of_the_stream(venue: Faulty, tmp_path: Path) -> None:
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        venue.churn(100)
+        with live.record(tmp_path, every="50ms") as recorder:
+            venue.churn(300)
+            venue.do(lambda: venue.trade("M1", "T1"))
+            until(lambda: same_books(live, venue, *NAMES) and len(live.trades()) == 1)
+            until(lambda: recorder.acknowledged > 100)
+        assert recorder.acknowledged == recorder.rows > 300
+    recording = read_recording(tmp_path)
+    replay = recording.replay(every=None)
+    for name in NAMES:
+        assert levels_at_end(replay, name) == venue.levels(name)
+    assert replay.trades["trade_id"].tolist() == ["T1"]
+    assert (replay.quotes["status"] == "live").all(), "the books as they stood come first"
+    assert recording.holes["kind"].tolist() == ["begin", "end"]
+    same = kr.replay_book(tmp_path, every=None)
+    pd.testing.assert_frame_equal(same.quotes, replay.quotes)
+
+
+def test_the_rows_say_what_the_messages_say(venue: Faulty, tmp_path: Path) -> None:
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        with live.record(tmp_path) as recorder:
+            venue.churn(50)
+            until(lambda: recorder._engine.links[0].messages >= 50)
+    recording = read_recording(tmp_path)
+    frame = recording.frame
+    deltas = frame[frame["kind"] == "delta"]
+    assert len(deltas) == 50
+    for row in deltas.itertuples():
+        message = json.loads(row.frame)["msg"]
+        yes = float(message["price_dollars"])
+        assert row.price == (yes if message["side"] == "yes" else round(1 - yes, 4))
+        assert row.quantity == float(message["delta_fp"])
+        assert row.side == {"yes": "bid", "no": "ask"}[message["side"]]
+        assert (row.ticker, row.clock) == (message["market_ticker"], message["clock"])
+    assert frame["arrival"].tolist() == list(range(len(frame)))
+    assert frame.attrs["kalshi"]["simulated"] is True
+    assert list(recording) == [text for text in frame["frame"] if text is not None]
+
+
+def test_every_hole_is_a_row_and_repeated_messages_are_none(venue: Faulty, tmp_path: Path) -> None:
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        with live.record(tmp_path):
+            seen: list[Any] = []
+
+            def mangle(frame: Any) -> list[Any]:
+                if frame["type"] != "orderbook_delta":
+                    return [frame]
+                seen.append(frame)
+                return {3: [], 5: [frame, frame]}.get(len(seen), [frame])
+
+            venue.mangle = mangle
+            venue.churn(50)
+            until(lambda: live.health.gaps == 1 and live.health.live == 3)
+            venue.hang_up()
+            until(lambda: live.health.reconnects == 1 and live.health.live == 3)
+            venue.churn(50)
+            until(lambda: same_books(live, venue, *NAMES))
+    recording = read_recording(tmp_path)
+    assert recording.holes["kind"].tolist() == ["begin", "hole", "break", "end"]
+    hole = recording.holes.iloc[1]
+    assert hole["note"].startswith("1 messages before number")
+    assert (
+        "without a goodbye" in recording.holes.iloc[2]["note"]
+        or "broke" in recording.holes.iloc[2]["note"]
+    )
+    frame = recording.frame
+    numbered = frame[frame["seq"].notna() & ~frame["kind"].isin(["hole"])]
+    assert not numbered.duplicated(["connection", "sid", "seq"]).any()
+    with pytest.warns(PartialDataWarning, match="1 holes"):
+        replay = recording.replay(every=None)
+    for name in NAMES:
+        assert levels_at_end(replay, name) == venue.levels(name)
+    told = replay.quotes.loc[replay.quotes["status"] == "syncing", "reason"].unique()
+    assert any("goodbye" in text or "broke" in text for text in told), "the broken connection is seen"
+
+
+def test_two_recorders_and_a_second_run_share_a_folder(venue: Faulty, tmp_path: Path) -> None:
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        with live.record(tmp_path), live.record(tmp_path):
+            venue.churn(50)
+            until(lambda: same_books(live, venue, *NAMES))
+        with live.record(tmp_path):
+            pass
+    recording = read_recording(tmp_path)
+    assert len(recording.runs) == 3
+    assert all(run["ended"] for run in recording.runs)
+    frame = recording.frame
+    assert not frame.duplicated(["run", "arrival"]).any()
+    assert frame["run"].nunique() == 3
+
+
+def test_small_parts_are_put_together(
+    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "_SMALL_PARTS", 4)
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        with live.record(tmp_path, every="1h") as recorder:
+            for turn in range(10):
+                venue.churn(50)
+                until(lambda turn=turn: live._engine.links[0].messages >= 50 * (turn + 1))
+                recorder.flush()
+            assert len(list(tmp_path.glob("*.parquet"))) < 6
+    assert len(list(tmp_path.glob("*.parquet"))) <= 3
+    assert (read_recording(tmp_path).frame["kind"] == "delta").sum() == 500
+
+
+def test_a_part_inside_another_counts_once(venue: Faulty, tmp_path: Path) -> None:
+    """As a process leaves it that dies after putting parts together and before removing them."""
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        with live.record(tmp_path, every="1h") as recorder:
+            venue.churn(50)
+            recorder.flush()
+            early = {path: path.read_bytes() for path in tmp_path.glob("*.parquet")}
+            venue.churn(50)
+    for path, content in early.items():
+        path.write_bytes(content)
+    frame = read_recording(tmp_path).frame
+    assert frame["arrival"].tolist() == list(range(len(frame)))
+
+
+@pytest.mark.parametrize("offset", [0.1, 0.5, 0.9])
+def test_a_damaged_part_is_named_and_the_rest_is_readable(
+    venue: Faulty, tmp_path: Path, offset: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "_SMALL_PARTS", 1_000)
+    monkeypatch.setattr(recorder_module.Recorder, "_merge", lambda self: None)
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        with live.record(tmp_path, every="1h") as recorder:
+            for turn in range(3):
+                venue.churn(50)
+                until(lambda turn=turn: live._engine.links[0].messages >= 50 * (turn + 1))
+                recorder.flush()
+    parts = sorted(tmp_path.glob("*.parquet"))
+    spoilt = bytearray(parts[1].read_bytes())
+    spoilt[int(len(spoilt) * offset)] ^= 0x10
+    parts[1].write_bytes(bytes(spoilt))
+    with pytest.raises(ArchiveError, match="skip_damaged") as caught:
+        _ = read_recording(tmp_path).frame
+    assert parts[1].name in str(caught.value)
+    with pytest.warns(PartialDataWarning):
+        frame = read_recording(tmp_path, skip_damaged=True).frame
+    holes = frame[frame["kind"] == "hole"]
+    assert holes["note"].str.contains("missing or damaged").any()
+    assert frame["arrival"].is_monotonic_increasing
+
+
+def test_a_missing_part_is_a_hole(
+    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module.Recorder, "_merge", lambda self: None)
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        with live.record(tmp_path, every="1h") as recorder:
+            for _ in range(3):
+                venue.churn(50)
+                recorder.flush()
+    sorted(tmp_path.glob("*.parquet"))[1].unlink()
+    holes = read_recording(tmp_path).holes
+    assert holes["note"].str.contains("rows of the recording are missing").sum() == 1
+
+
+def test_a_full_disk_loses_nothing_that_is_written_and_is_told(
+    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = threading.Event()
+    whole = recorder_module.write_rows
+
+    def write(*given: Any, **more: Any) -> Path:
+        if full.is_set():
+            raise ArchiveError("cannot write: No space left on device")
+        return whole(*given, **more)
+
+    monkeypatch.setattr(recorder_module, "write_rows", write)
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        with live.record(tmp_path, every="20ms") as recorder:
+            venue.churn(50)
+            until(lambda: recorder.acknowledged >= 50)
+            full.set()
+            venue.churn(100)
+            until(lambda: "No space" in recorder.trouble)
+            assert "NOT WRITING" in repr(recorder)
+            assert any("No space" in text for text in live.health.problems)
+            assert live.health.live == 3
+            full.clear()
+            until(lambda: not recorder.trouble and recorder.acknowledged >= 150)
+    assert (read_recording(tmp_path).frame["kind"] == "delta").sum() == 150
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(venue: Faulty, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with stream(venue.client(), NAMES, options=FAST) as live, pytest.raises(ArchiveError):
+        live.record(tmp_path / "file" / "folder")
+    with pytest.raises(ArchiveError, match="no folder"):
+        read_recording(tmp_path / "nothing")
+    with pytest.raises(ArchiveError, match="no recording"):
+        read_recording(tmp_path)
+
+
+def test_what_is_of_an_account_is_for_its_owner_only(venue: Faulty, tmp_path: Path) -> None:
+    with stream(venue.client(), NAMES, ("books", "fills"), options=FAST) as live:
+        live.wait()
+        with live.record(tmp_path):
+            pass
+    assert {path.stat().st_mode & 0o077 for path in tmp_path.glob("*.parquet")} == {0}
+
+
+# Killed
+
+RECORD = """
+import sys
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from kalshi_research.client import connect
+from kalshi_research.streaming import stream
+client = connect(sys.argv[1], key_id="key", private_key=Ed25519PrivateKey.generate())
+live = stream(client, ["M0", "M1", "M2"]).wait()
+recorder = live.record(sys.argv[2], every="1h")
+while True:
+    recorder.flush()
+    print(recorder.acknowledged, flush=True)
+"""
+
+
+def killed_recording(venue: Faulty, folder: Path, rng: random.Random) -> int:
+    """Record in another process, kill it at some moment, and answer what it had acknowledged."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", RECORD, f"http://127.0.0.1:{venue.port}", os.fspath(folder)],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdout is not None
+    acknowledged = int(child.stdout.readline())
+    stop = threading.Event()
+
+    def churn() -> None:
+        while not stop.is_set():
+            venue.churn(50)
+
+    churning = threading.Thread(target=churn)
+    churning.start()
+    try:
+        deadline = time.monotonic() + rng.uniform(0.05, 0.4)
+        while time.monotonic() < deadline:
+            acknowledged = int(child.stdout.readline())
+    finally:
+        child.send_signal(signal.SIGKILL)
+        stop.set()
+        churning.join()
+    said = [line for line in child.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+    child.wait()
+    child.stdout.close()
+    return int(said[-1]) if said else acknowledged
+
+
+def test_what_was_acknowledged_survives_a_kill(venue: Faulty, tmp_path: Path) -> None:
+    """Every time: readable, nothing acknowledged is lost, nothing is there twice, the end is told."""
+    rng = random.Random(3)
+    total = 0
+    for turn in range(4):
+        total += killed_recording(venue, tmp_path, rng)
+        recording = read_recording(tmp_path)
+        frame = recording.frame
+        runs = frame[frame["note"] != recording.holes["note"].iloc[-1]].groupby("run", observed=True)
+        assert len(runs) == turn + 1
+        assert sum(len(rows) for _, rows in runs) >= total
+        for _, rows in runs:
+            real = rows[~rows["note"].str.contains("no end", na=False)]
+            assert real["arrival"].tolist() == list(range(len(real)))
+        assert recording.holes["note"].str.contains("no end").sum() == turn + 1
+        for path in tmp_path.glob("*.parquet"):
+            pq.ParquetFile(path, page_checksum_verification=True).read()
+    begins = recording.holes.loc[recording.holes["kind"] == "begin", "note"]
+    assert begins.str.contains("ended without a goodbye").sum() == 3
