@@ -214,7 +214,8 @@ class OrderModel(traitlets.HasTraits):
             even = dollars(ticket.break_even)
             self.preview = (
                 f"Cost {money(ticket.cost)} · fee now {money(ticket.fee)} · "
-                f"most you can lose, fees included, {money(ticket.worst_loss)} · break-even {even}{_taken(ticket)}"
+                f"most you can lose, fees included, {money(ticket.worst_loss)} · "
+                f"break-even {even}{_taken(ticket)}"
             )
         else:
             self.preview = ""

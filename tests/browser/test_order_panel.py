@@ -1,0 +1,90 @@
+"""Orders by clicks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from lab import Lab, run_all
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+CELLS = (
+    """import kalshi_research as kr
+sandbox = kr.start_sandbox()
+client = kr.connect(sandbox)
+panel = kr.OrderPanel(client, "KXHIGHNY-26NOV21-B46.5")
+panel""",
+    """orders = kr.get_orders(client)
+print("on the exchange:", [f"{row.status} {row.initial_count:g} at {row.yes_price:g}"
+                           for row in orders.itertuples()])""",
+)
+
+
+def fill(page: Page, label: str, text: str) -> None:
+    field = page.locator(f".widget-text:has(label:text-is('{label}')) input")
+    field.fill(text)
+    field.press("Tab")
+
+
+def asked(page: Page) -> str:
+    """What the exchange has, by running the last cell again."""
+    last = page.locator(".jp-CodeCell").last
+    last.locator(".jp-InputArea").click()
+    before = last.locator(".jp-InputPrompt").inner_text()
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")
+    page.wait_for_function(
+        """before => {
+          const prompt = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].at(-1);
+          return prompt.textContent !== before && /\\d/.test(prompt.textContent);
+        }""",
+        arg=before,
+    )
+    return str(last.locator(".jp-OutputArea-output").inner_text())
+
+
+@pytest.mark.parametrize(
+    ("dark", "width"), [(False, 1200), (True, 1200), (False, 560)], ids=["light", "dark", "narrow"]
+)
+def test_place_amend_and_cancel(lab: Lab, pictures: Path, dark: bool, width: int) -> None:
+    lab.write("order_panel", *CELLS)
+    with lab.page("order_panel", dark=dark, width=width) as page:
+        run_all(page, len(CELLS))
+        page.get_by_text("you hold nothing").wait_for()
+        fill(page, "Contracts", "10")
+        fill(page, "Price $", "0.10")
+        page.get_by_text("would rest: nothing in the book meets it").wait_for()
+        page.locator(".kr-preview").click()
+        page.get_by_text("Buy 10 YES of KXHIGHNY-26NOV21-B46.5 at $0.10?").wait_for()
+        page.screenshot(path=pictures / f"order-panel-{'dark' if dark else 'light'}-{width}.png")
+        page.locator(".kr-confirm").dblclick()
+        page.get_by_text("Resting: buy 10 YES at $0.10.").wait_for()
+        assert asked(page).strip() == "on the exchange: ['resting 10 at 0.1']"
+        page.locator(".kr tbody tr").click()
+        fill(page, "New price $", "0.11")
+        page.get_by_role("button", name="Amend").click()
+        page.get_by_text("Resting: buy 10 YES at $0.11.").wait_for()
+        page.screenshot(path=pictures / f"order-panel-resting-{'dark' if dark else 'light'}-{width}.png")
+        assert asked(page).strip() == "on the exchange: ['resting 10 at 0.11']"
+        page.get_by_role("button", name="Cancel buy yes at 0.11").click()
+        page.get_by_text("Canceled: buy 10 YES at $0.11; nothing was filled.").wait_for()
+        assert asked(page).strip() == "on the exchange: ['canceled 10 at 0.11']"
+
+
+def test_enter_held_down_on_confirm_is_one_order(lab: Lab) -> None:
+    lab.write("order_enter", *CELLS)
+    with lab.page("order_enter") as page:
+        run_all(page, len(CELLS))
+        page.get_by_text("you hold nothing").wait_for()
+        fill(page, "Contracts", "3")
+        fill(page, "Price $", "0.05")
+        page.locator(".kr-preview").click()
+        confirm = page.locator(".kr-confirm")
+        confirm.wait_for()
+        confirm.focus()
+        for _ in range(10):
+            page.keyboard.press("Enter")
+        page.get_by_text("Resting: buy 3 YES at $0.05.").wait_for()
+        assert asked(page).strip() == "on the exchange: ['resting 3 at 0.05']"
