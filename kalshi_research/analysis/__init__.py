@@ -1,8 +1,9 @@
-"""Analysis of trades: the tape, the orders behind it, bars, quotes, fees.
+"""Analysis of trades: the tape, the orders behind it, bars, quotes, fees; and of one's own trading.
 
-Every function takes a frame of trades as `get_trades` and `read_trades` make it, of one market
-or of many, in any order, and works on prices and quantities as integers. Trades come back in
+Most functions take a frame of trades as `get_trades` and `read_trades` make it, of one market
+or of many, in any order, and work on prices and quantities as integers. Trades come back in
 the order of execution (see `tape_order`), and every result keeps the ``attrs`` of its trades.
+`pnl` and its kin take the frames of one's own fills and settlements in the same way.
 """
 
 from __future__ import annotations
