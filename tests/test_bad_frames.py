@@ -199,7 +199,7 @@ def test_every_function_that_takes_such_a_frame_is_tried() -> None:
     offered = {
         name
         for name in {*book.__all__, *analysis.__all__, *microstructure.__all__}
-        if ours & set(signature(getattr(kr, name)).parameters)
+        if next(iter(signature(getattr(kr, name)).parameters)) in ours
     }
     assert offered <= known
     assert len(offered) > 30
