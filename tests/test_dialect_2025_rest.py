@@ -208,6 +208,37 @@ def test_the_exchange_says_whether_it_is_open(calls: CentsCaller) -> None:
     assert calls.get("/exchange/status") == {"exchange_active": True, "trading_active": True}
 
 
+KNOWN = {
+    "markets": """can_close_early cap_strike category close_time created_time custom_strike
+        early_close_condition event_ticker expected_expiration_time expiration_time expiration_value
+        floor_strike last_price latest_expiration_time market_type no_ask no_bid no_price no_sub_title
+        notional_value occurrence_datetime open_interest open_time previous_price previous_yes_ask
+        previous_yes_bid price primary_participant_key response_price_units result rules_primary
+        rules_secondary settlement_timer_seconds settlement_ts settlement_value status strike_type
+        subtitle tick_size ticker title updated_time volume volume_24h yes_ask yes_bid yes_price
+        yes_sub_title""",
+    "events": """category collateral_return_type event_ticker last_updated_ts mutually_exclusive
+        product_metadata series_ticker settlement_sources strike_date strike_period sub_title title""",
+    "trades": "count created_time no_price price taker_side ticker trade_id yes_price",
+    "orders": """action client_order_id created_time expiration_time fill_count initial_count
+        last_update_time maker_fees maker_fill_cost no_price order_id price remaining_count
+        self_trade_prevention_type side status taker_fees taker_fill_cost ticker type user_id
+        yes_price""",
+    "fills": """action count created_time fee_cost fill_id is_taker market_ticker no_price order_id
+        price side ticker trade_id ts yes_price""",
+    "market_positions": """fees_paid last_updated_ts market_exposure position realized_pnl
+        resting_orders_count ticker total_traded""",
+}
+
+
+@pytest.mark.parametrize("kind", KNOWN)
+def test_a_field_that_is_new_today_does_not_get_into_2025(calls: CentsCaller, kind: str) -> None:
+    calls.order("KXFUT24-LSV", yes_price=99)
+    path = next(path for path, key in LISTS.items() if key == kind)
+    told = {name for row in calls.read(path)[kind] for name in row}
+    assert {name.removesuffix("_dollars") for name in told} <= set(KNOWN[kind].split())
+
+
 def test_nothing_of_today_is_told(calls: CentsCaller) -> None:
     later = {"outcome_side", "book_side", "exchange_index", "price_ranges", "price_level_structure"}
     later |= {"subaccount_number", "settlement_bounds_type", "taker_outcome_side", "yes_bid_size"}

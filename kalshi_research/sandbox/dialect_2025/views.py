@@ -45,6 +45,8 @@ _STATUSES = {
     "active": "open",
     "inactive": "paused",
     "determined": "closed",
+    "disputed": "closed",
+    "amended": "closed",
     "finalized": "settled",
 }
 _CANDLE_PRICES = ("close", "high", "low", "mean", "open", "previous")
