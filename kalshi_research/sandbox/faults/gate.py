@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.sandbox.exchange import RequestRecord, redacted
-from kalshi_research.sandbox.faults import acts, answers, bodies, pages, timing
 from kalshi_research.sandbox.faults.call import Answer, Call, Inner, Outcome
 from kalshi_research.sandbox.faults.line import Line
 
@@ -61,7 +60,9 @@ class FaultGate:
             return
         call = await Call.read(scope, receive)
         if self._cursors:
-            call = pages.translated(call, self._cursors)
+            from kalshi_research.sandbox.faults.pages import translated
+
+            call = translated(call, self._cursors)
         bites = [] if self._over else self.faults.meet("rest", call.place, call.text)
         if not bites:
             await self._app(call.scope, call.replay(), send)
@@ -86,7 +87,7 @@ class FaultGate:
             asked.scope.setdefault("kalshi_faults", []).append(bite.kind)
             return await self._inside(asked, rest)
 
-        return await _LAYERS[bite.rule.name](self, call, bite, inner)
+        return await _layers()[bite.rule.name](self, call, bite, inner)
 
     async def ask(self, call: Call) -> Answer:
         """The true answer; by it, what was asked for is done."""
@@ -112,7 +113,9 @@ class FaultGate:
 
     def invent(self, call: Call, bite: Bite) -> Answer:
         """What a lost request would have been answered."""
-        return answers.invented(call, bite, self.exchange.floor.now() // 1000)
+        from kalshi_research.sandbox.faults.answers import invented
+
+        return invented(call, bite, self.exchange.floor.now() // 1000)
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Go on with something after the answer; `Faults.begin_late` was called for it."""
@@ -144,17 +147,8 @@ class FaultGate:
             task.cancel()
 
 
-_LAYERS: dict[str, Layer] = {
-    "accept_then": answers.accept,
-    "reject_then": answers.reject,
-    "rate_limit": answers.rate_limit,
-    "redirect": answers.redirect,
-    "delay": timing.delay,
-    "late_commit": timing.late_commit,
-    "then_close": timing.then_close,
-    "trickle": timing.trickle,
-    "body": bodies.body,
-    "page": pages.page,
-    "fill": acts.fill,
-    "operate": acts.operate,
-}
+def _layers() -> Mapping[str, Layer]:
+    """What each kind does; loaded with the first bite, so that a start does not wait for it."""
+    from kalshi_research.sandbox.faults.layers import LAYERS
+
+    return LAYERS
