@@ -12,17 +12,22 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import kalshi_research as kr
+from kalshi_research.datasets.kinds import QUOTES
 from kalshi_research.files import write_frame
+from kalshi_research.money import PRICE_SCALE
 from kalshi_research.provenance import KEY
 from kalshi_research.schemas import CANDLESTICKS, EVENTS, MARKETS, ORDERBOOKS, TRADES, Kind
 
 HERE = Path(__file__).resolve().parent
 SEED = 0
 MONTH = ("2026-10-15", "2026-11-15")
+QUOTED_FROM = "2026-11-10"
 
 # The order book that Kalshi's documentation of 2025 explains depth and spreads with.
 SAMPLE_YES = ((1, 200), (15, 100), (20, 50), (25, 20), (30, 11), (31, 10), (32, 10), (33, 11), (34, 9))
@@ -65,6 +70,11 @@ def frames() -> dict[str, tuple[Kind, pd.DataFrame, str]]:
                 kr.get_candlesticks(client, month, start=first, end=end, progress=False),
                 "hourly candlesticks of those markets",
             ),
+            "kxhighny_quotes": (
+                QUOTES,
+                touches(sandbox, month[month["close_time"] >= pd.Timestamp(QUOTED_FROM, tz="UTC")]),
+                "every move of the touch in the last five ladders of them, from opening to close",
+            ),
             "kxhighny_orderbooks": (
                 ORDERBOOKS,
                 kr.get_orderbooks(client, open_markets),
@@ -78,6 +88,39 @@ def frames() -> dict[str, tuple[Kind, pd.DataFrame, str]]:
                 "the order book that the documentation of 2025 explains spreads and depth with",
             ),
         }
+
+
+def touches(sandbox: Any, markets: pd.DataFrame) -> pd.DataFrame:
+    """Best bid and ask of markets, with a row whenever one of them moved."""
+    found = []
+    for ticker in sorted(markets.index):
+        moved = sandbox.truth.quotes(ticker)
+        # Of several moves at one instant the last one stands.
+        last = np.append(np.diff(moved.times) > 0, True)
+        for side, price, size in (
+            ("bid", moved.bid, moved.bid_size),
+            ("ask", moved.ask, moved.ask_size),
+        ):
+            there = last & (price > 0) & (price < PRICE_SCALE)
+            found.append(
+                pd.DataFrame(
+                    {
+                        "time": pd.to_datetime(moved.times[there], unit="us", utc=True),
+                        "ticker": ticker,
+                        "side": side,
+                        "price": price[there] / PRICE_SCALE,
+                        "quantity": size[there] / 100,
+                    }
+                )
+            )
+    frame = kr.quotes(pd.concat(found)).sort_index(kind="stable")
+    frame.index = frame.index.as_unit("us")
+    frame["ticker"] = frame["ticker"].astype("str")
+    kept = ("environment", "complete", "simulated")
+    about = {name: markets.attrs[KEY][name] for name in kept}
+    about |= {"endpoint": "record of the exchange", "schema": QUOTES.tag, "rows": len(frame)}
+    frame.attrs = {KEY: about}
+    return frame
 
 
 def build(folder: Path) -> None:
@@ -127,6 +170,9 @@ kr.load_dataset("kxhighny_trades")
 | name | columns of | rows | what |
 |---|---|---|---|
 {rows}
+
+Quotes have a row for each move of a price, with the sizes of that moment. A row that a taker
+left behind has the time of its trades; the quote that the taker met is the last one before.
 
 Outcomes are drawn from the same beliefs that move the prices, so the prices are calibrated.
 Parquet, zstd, with page checksums; `manifest.json` holds the SHA-256 of each file.

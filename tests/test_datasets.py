@@ -59,6 +59,32 @@ def test_candlesticks_and_markets_agree_with_the_trades_to_the_contract():
     assert in_candles.reindex(traded.index).equals(traded)
 
 
+def test_quotes_are_those_of_the_candlesticks():
+    quotes = kr.load_dataset("kxhighny_quotes")
+    candles = kr.load_dataset("kxhighny_candlesticks")
+    checked = 0
+    for ticker, rows in quotes.groupby("ticker"):
+        hours = candles[candles["ticker"] == ticker]
+        ends = hours.index[(hours.index > rows.index[0]) & (hours.index <= rows.index[-1])]
+        for side in ("yes_bid", "yes_ask"):
+            known = rows[side].groupby(level=0).last().reindex(ends, method="ffill")
+            shown = hours.loc[ends, f"{side}_close"]
+            both = known.notna() & shown.notna()
+            assert (known[both] == shown[both]).all(), (ticker, side)
+            checked += int(both.sum())
+    assert checked > 1_000
+
+
+def test_takers_begin_at_the_quote_that_they_met():
+    quotes = kr.load_dataset("kxhighny_quotes")
+    trades = kr.load_dataset("kxhighny_trades")
+    trades = trades[trades["ticker"].isin(quotes["ticker"].unique()) & ~trades["is_block_trade"]]
+    first = kr.join_quotes(trades, quotes).reset_index().groupby(["ticker", "time"]).first()
+    met = first["yes_ask"].where(first["taker_side"] == "yes", first["yes_bid"])
+    assert len(first) > 1_500
+    assert (first["yes_price"] == met).all()
+
+
 def test_the_documents_book():
     quotes = kr.quotes(kr.load_dataset("sample_orderbook")).iloc[0]
     assert quotes[["yes_bid", "yes_ask", "no_bid", "no_ask", "spread"]].tolist() == [

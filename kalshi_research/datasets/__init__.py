@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kalshi_research.datasets.kinds import QUOTES
 from kalshi_research.errors import ArchiveError, InputError, printable
 from kalshi_research.files import read_frame
 from kalshi_research.schemas import SCHEMAS
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["dataset_names", "load_dataset"]
+
+_KINDS = SCHEMAS | {QUOTES.kind: QUOTES}
 
 
 def dataset_names() -> list[str]:
@@ -50,7 +53,8 @@ def load_dataset(name: str) -> pd.DataFrame:
     -------
     pandas.DataFrame
         With the columns of the function that its name ends with: a set of trades is what
-        `get_trades` returns, and so on. ``attrs`` say that it is simulated.
+        `get_trades` returns, and so on; a set of quotes is what `quotes` makes of a book history.
+        ``attrs`` say that it is simulated.
 
     Raises
     ------
@@ -70,7 +74,7 @@ def load_dataset(name: str) -> pd.DataFrame:
     if name not in sets:
         raise InputError(f"there is no data set {printable(repr(name), 60)}; there are {sorted(sets)}")
     entry = sets[name]
-    return read_frame(folder / entry["file"], SCHEMAS[entry["kind"]])
+    return read_frame(folder / entry["file"], _KINDS[entry["kind"]])
 
 
 @cache
