@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
 from collections.abc import Iterator
+from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import test_sandbox_judges as judges
 
 import kalshi_research as kr
 from kalshi_research.money import COUNT_SCALE, MONEY_SCALE, PRICE_SCALE
 
 ORDERS = "/portfolio/events/orders"
+
+judge = judges.judge
 
 
 def open_tickers(client: kr.Client, count: int) -> list[str]:
@@ -179,6 +186,40 @@ def test_the_history_is_fills_and_settlements(client: kr.Client) -> None:
         "fill": len(kr.get_fills(client)), "settlement": len(kr.get_settlements(client)),
     }  # fmt: skip
     assert "SIMULATED" in kr.source_line(history)
+
+
+def test_the_official_client_reads_the_same(client: kr.Client, sandbox: Any, judge: Path) -> None:
+    """Kalshi's own SDK, in another process, decodes the same account with its own models."""
+    key_id, _ = sandbox.credentials()
+    script = judges.JUDGES / "sdk_account.py"
+    command = [judge, "-W", "error", script, "sync", sandbox.url, key_id, sandbox.key_file()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr[-2000:]
+    theirs = json.loads(done.stdout)
+    balance = float(Decimal(theirs["balance"]["balance_dollars"]))
+    assert kr.get_balance(client)["balance"].item() == balance
+    lists = (
+        (kr.get_fills(client), theirs["fills"], "fill_id"),
+        (kr.get_orders(client), theirs["orders"], "order_id"),
+        (kr.get_settlements(client), theirs["settlements"], "ticker"),
+        (
+            kr.get_positions(client, settlement_status="all"),
+            theirs["positions"]["market_positions"],
+            "ticker",
+        ),
+    )
+    for frame, rows, key in lists:
+        assert frame.index.tolist() == [row[key] for row in rows]
+        compared = 0
+        for name in frame.columns:
+            for field in (name, f"{name}_dollars", f"{name}_fp"):
+                if isinstance(rows[0].get(field), str) and frame[name].dtype == "float64":
+                    told = [float(Decimal(row[field])) for row in rows]
+                    assert frame[name].tolist() == told, name
+                    compared += 1
+        assert compared >= 3
+    cents = [row["revenue"] / 100 for row in theirs["settlements"]]
+    assert kr.get_settlements(client)["revenue"].tolist() == cents
 
 
 def test_limits_and_keys(client: kr.Client, sandbox: Any) -> None:
