@@ -145,7 +145,10 @@ if TYPE_CHECKING:
     from kalshi_research.provenance import source_line
     from kalshi_research.report import write_report
     from kalshi_research.streaming import (
+        poll,
+        read_recording,
         replay_book,
+        stream,
     )
     from kalshi_research.trading import (
         OrderReport,
@@ -211,7 +214,12 @@ _HOME = {
         "round_trip_cost",
         "trading_fee",
     ),
-    "streaming": ("replay_book",),
+    "streaming": (
+        "poll",
+        "read_recording",
+        "replay_book",
+        "stream",
+    ),
     "book": (
         "book_notional",
         "cumulative",
@@ -407,6 +415,7 @@ __all__ = [
     "plot_tape",
     "plot_volatility_signature",
     "pnl",
+    "poll",
     "quote_rule",
     "quoted_spread",
     "quotes",
@@ -418,6 +427,7 @@ __all__ = [
     "read_orderbooks",
     "read_orders",
     "read_positions",
+    "read_recording",
     "read_series",
     "read_settlements",
     "read_trades",
@@ -431,6 +441,7 @@ __all__ = [
     "spread",
     "spread_decomposition",
     "start_sandbox",
+    "stream",
     "stream_times",
     "tape_order",
     "tick_rule",

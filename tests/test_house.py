@@ -127,9 +127,10 @@ def test_the_verb_tells_the_cost(name: str) -> None:
     changes = re.match(
         r"(create|amend|decrease|cancel|delete|limit|reset|trigger)_(all_)?order|(dis)?arm$", name
     )
-    asks = name.startswith(("get_", "search_")) or changes is not None
+    follows = name in ("poll", "stream")
+    asks = name.startswith(("get_", "search_")) or follows or changes is not None
     assert ("client" in parameters) == asks, (
-        "only get_, search_ and the verbs of orders ask the exchange"
+        "only get_, search_, poll, stream and the verbs of orders ask the exchange"
     )
     if asks:
         assert next(iter(parameters)) == "client"

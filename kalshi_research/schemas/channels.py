@@ -111,7 +111,7 @@ def snapshot_frame(  # noqa: PLR0917  the fields of a frame
 
     Examples
     --------
-    >>> snapshot_frame(1, 2, "T", 7, [(4200, 1300)], [])[-60:]
+    >>> snapshot_frame(1, 2, "T", 7, [(4200, 1300)], [])[-76:]
     b'"msg":{"market_ticker":"T","clock":7,"yes_dollars_fp":[["0.4200","13.00"]]}}'
     """
     body: dict[str, Any] = {"market_ticker": ticker}

@@ -12,24 +12,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kalshi_research.streaming.live import Stream, stream
     from kalshi_research.streaming.options import StreamOptions
+    from kalshi_research.streaming.polling import Poll, poll
     from kalshi_research.streaming.recordings import Recording, read_recording
     from kalshi_research.streaming.replay import Replay, replay_book
 
 _HOME = {
+    "Poll": "polling",
     "Recording": "recordings",
     "Replay": "replay",
     "Stream": "live",
     "StreamOptions": "options",
+    "poll": "polling",
     "read_recording": "recordings",
     "replay_book": "replay",
     "stream": "live",
 }
 
 __all__ = [
+    "Poll",
     "Recording",
     "Replay",
     "Stream",
     "StreamOptions",
+    "poll",
     "read_recording",
     "replay_book",
     "stream",

@@ -82,8 +82,7 @@ def stream(
     >>> import kalshi_research as kr
     >>> client = kr.connect("sandbox")
     >>> with kr.stream(client, ["KXHIGHNY-26NOV21-B46.5"]) as live:
-    ...     live.wait()
-    ...     live.best("KXHIGHNY-26NOV21-B46.5").status
+    ...     live.wait().best("KXHIGHNY-26NOV21-B46.5").status
     'live'
     """
     check_client(client)

@@ -80,16 +80,15 @@ def read_recording(path: str | PathLike[str], *, skip_damaged: bool = False) -> 
     --------
     >>> import tempfile
     >>> import kalshi_research as kr
-    >>> from kalshi_research.streaming import stream
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with stream(kr.connect("sandbox"), ["KXHIGHNY-26NOV21-B46.5"]) as live:
+    ...     with kr.stream(kr.connect("sandbox"), ["KXHIGHNY-26NOV21-B46.5"]) as live:
     ...         with live.wait().record(folder) as recorder:
     ...             recorder.flush()
-    ...     recording = read_recording(folder)
-    >>> recording.holes["kind"].tolist()
-    ['begin', 'end']
-    >>> recording.replay().quotes["status"].iloc[0]
-    'live'
+    ...     recording = kr.read_recording(folder)
+    ...     happened = recording.holes["kind"].tolist()
+    ...     quotes = recording.replay().quotes
+    >>> happened, quotes["status"].iloc[0]
+    (['begin', 'end'], 'live')
     """
     folder = Path(fspath(path))
     if not folder.is_dir():
