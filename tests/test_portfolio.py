@@ -20,6 +20,7 @@ import kalshi_research as kr
 from kalshi_research.client.timing import Timing
 from kalshi_research.environments import find_target
 from kalshi_research.errors import (
+    DecodeError,
     DriftWarning,
     FrameError,
     InputError,
@@ -216,6 +217,33 @@ def test_a_new_field_of_an_answer_without_rows_is_named_and_kept() -> None:
     decoder.add(b'{"balance_dollars": "1.0000", "portfolio_value": 0, "held_dollars": "0.2500"}')
     with pytest.warns(DriftWarning, match="held_dollars"):
         assert decoder.frame({})["held"].tolist() == [0.25]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"history": 5}',
+        b'{"history": [5]}',
+        b'{"history": {"type": "fill"}}',
+        b'{"history": [{"type": "gift"}]}',
+        b'{"history": [{"type": "settlement", "ticker": 7}]}',
+        b'{"fills": 5}',
+        b'{"settlements": [{}]}',
+        b'{"trades": []}',
+        b"[]",
+        b"{",
+        b"\xff",
+    ],
+)
+def test_a_history_that_cannot_be_read_leaves_no_trace(body: bytes) -> None:
+    decoder = HISTORY.decoder()
+    good = {"history": [old_fill(type="fill", ts=1)], "cursor": None}
+    assert decoder.add(json.dumps(good).encode()) == 1
+    bad = [old_fill(type="fill", trade_id="u"), {"type": "settlement"}]
+    for page in (body, json.dumps({"history": bad}).encode()):
+        with pytest.raises(DecodeError):
+            decoder.add(page)
+    assert len(decoder.frame({})) == decoder.rows == 1
 
 
 # Files

@@ -105,10 +105,14 @@ def get_account_limits(client: Client) -> pd.DataFrame:
 def get_api_keys(client: Client) -> pd.DataFrame:
     """The API keys of the account; never the private ones, which the exchange does not keep.
 
-    To replace a key before somebody else uses it: make a new one on the exchange's page of the
-    account, store its private key where `connect` looks for it, connect with it and see that this
-    function answers and lists both, delete the old one on the same page, and see here that it is
-    gone. A key may be restricted: ``["read"]`` is enough for research.
+    To replace a key before somebody else uses it:
+
+    1. On the exchange's page of the account, make a new key; ``["read"]`` is enough for research.
+       The private key is shown once: save it as a file that only you can read.
+    2. ``client = connect("demo", key_id="the new id", private_key="path of that file")``
+    3. ``get_api_keys(client)`` answers, and lists both: the new key works.
+    4. Let programs and the variables of the environment name the new key.
+    5. On the same page delete the old one; it is gone from this list.
 
     Parameters
     ----------

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["HISTORY", "HistoryDecoder", "HistorySchema"]
 
 
+_KINDS = {"fills": FILLS, "settlements": SETTLEMENTS}
+
+
 class HistorySchema(Kind):
     """The kind of frame that a `HistoryDecoder` makes."""
 
@@ -47,7 +50,7 @@ class HistoryDecoder:
     """
 
     def __init__(self) -> None:
-        self._parts = {"fills": FILLS.decoder(), "settlements": SETTLEMENTS.decoder()}
+        self._parts = {kind: schema.decoder() for kind, schema in _KINDS.items()}
         self.rows = 0
 
     def add(self, body: bytes) -> int:
@@ -64,8 +67,14 @@ class HistoryDecoder:
             raise DecodeError(f"the answer is no JSON object: {printable(error, 120)}") from None
         added = 0
         if "history" in page:
-            for kind, rows in _by_type(bytes(page["history"])).items():
-                added += self._parts[kind].add(json.dumps({kind: rows}).encode())
+            split = {
+                kind: json.dumps({kind: rows}).encode()
+                for kind, rows in _by_type(bytes(page["history"])).items()
+            }
+            for kind, schema in _KINDS.items():
+                schema.decoder().add(split[kind])  # raises before any part is added
+            for kind, rows in split.items():
+                added += self._parts[kind].add(rows)
         else:
             kind = "settlements" if "settlements" in page else "fills"
             added = self._parts[kind].add(body)
@@ -85,8 +94,10 @@ class HistoryDecoder:
 def _by_type(body: bytes) -> dict[str, list[dict[str, Any]]]:
     """Rows of the list of 2025, each of which says what it is."""
     found: dict[str, list[dict[str, Any]]] = {"fills": [], "settlements": []}
-    rows = msgspec.json.decode(body)
-    for place, row in enumerate(rows or []):
+    rows = msgspec.json.decode(body) or []
+    if not isinstance(rows, list):
+        raise DecodeError("`history` is no list; nothing of this page is used", where="$.history")
+    for place, row in enumerate(rows):
         kind = f"{row.get('type')}s" if isinstance(row, dict) else ""
         if kind not in found:
             raise DecodeError(
