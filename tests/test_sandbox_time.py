@@ -228,3 +228,16 @@ def test_requests_come_in_while_the_clock_has_more_to_do_than_it_can() -> None:
             began = time.monotonic()
             caller.get("/markets", limit=10)
             assert time.monotonic() - began < 3
+
+
+def test_the_dialect_of_2025_runs_in_whole_cents() -> None:
+    with Sandbox(speed=3600, dialect="2025", days=2, crypto_hours=1) as sandbox:
+        before = set(sandbox.truth.tickers)
+        wait_for(lambda: (sandbox.now - START).total_seconds() > 3600)
+        with sandbox.floor.held():
+            fresh = set(sandbox.truth.tickers) - before
+            assert fresh, "new windows have been listed"
+            engine = sandbox.floor.call(lambda engine: engine)
+            trades = [trade for market in engine.markets.values() for trade in market.trades]
+            assert trades
+            assert all(trade.price % 100 == 0 and trade.count % 100 == 0 for trade in trades)

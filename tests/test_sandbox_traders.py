@@ -252,6 +252,18 @@ def test_those_who_know_buy_below_what_will_be_believed(day: tuple[TradedWorld, 
     assert mean + 3 * error < 0
 
 
+def test_what_nobody_asks_for_is_forgotten(day: tuple[TradedWorld, Floor, Any]) -> None:
+    """Orders of the simulated traders do not pile up; those of users are kept."""
+    _, floor, _ = day
+    engine = engine_of(floor)
+    finished = [order for order in engine.members[MAKER].orders if order.status != "resting"]
+    placed = sum(len(market.trades) for market in engine.markets.values())
+    assert len(finished) < placed / 2
+    assert len(engine.members["ANNA"].orders) >= 30
+    for order in engine.members["ANNA"].orders:
+        assert engine.order("ANNA", order.order_id) is order
+
+
 # Impact and inventory
 
 

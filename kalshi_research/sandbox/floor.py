@@ -6,22 +6,22 @@ import threading
 import time
 from collections import deque
 from functools import partial
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING, TypeVar
 
-from kalshi_research.fees import DIRECT_PRECISION, fee_terms
+from kalshi_research.fees import DIRECT_PRECISION
 from kalshi_research.money import MONEY_SCALE, PRICE_SCALE
+from kalshi_research.sandbox.agenda import Agenda
 from kalshi_research.sandbox.engine import (
     BookDelta,
     BookView,
     Engine,
     Fill,
     Lifecycle,
-    MarketSpec,
     Trade,
 )
 from kalshi_research.sandbox.engine.rejections import refuse
 from kalshi_research.sandbox.instants import MINUTE
+from kalshi_research.sandbox.terms import terms_of
 from kalshi_research.sandbox.traded import Deal
 from kalshi_research.sandbox.traders.makers import MAKER
 from kalshi_research.sandbox.traders.player import NEVER, SENDERS_OF, Player
@@ -89,8 +89,7 @@ class Floor:
         self._listeners: list[Callable[[Sequence[Event]], None]] = []
         self._news: deque[list[Event]] = deque()
         self._telling = False
-        self._agenda: list[tuple[int, int, Callable[[], None]]] = []
-        self._agenda_set = 0
+        self._agenda = Agenda()
         self._players: dict[str, Player] = {}
         self._engine.create_user(MAKER, cash=_DEEP_POCKETS)
         if self._engine.options.money == "by_shard":
@@ -99,7 +98,7 @@ class Floor:
         if world.traders is not None:
             for name in SENDERS_OF.keys() - {MAKER}:
                 self._engine.create_user(name, cash=_DEEP_POCKETS)
-            self._at(world.now + _NEW_LISTINGS, self._grow)
+            self._agenda.at(world.now + _NEW_LISTINGS, self._grow)
         for user, amount in cash.items():
             self._engine.create_user(user, cash=amount, precision=precision, lot=lot)
         self._engine.drain()
@@ -237,7 +236,7 @@ class Floor:
         world, engine, ticker = self._world, self._engine, known.ticker
         bids, asks = world.book(ticker)
         world.branch(ticker)
-        engine.create_market(_terms(known))
+        engine.create_market(terms_of(known))
         if world.traders is None:
             for price, count in bids:
                 engine.submit(MAKER, ticker, "bid", price, count)
@@ -250,7 +249,7 @@ class Floor:
             self._schedule(ticker, player)
         if status == "inactive":
             engine.deactivate(ticker)
-        self._at(known.determined, partial(self._fall_due, ticker))
+        self._agenda.at(known.determined, partial(self._fall_due, ticker))
 
     def listed(self, ticker: str) -> bool:
         """Whether the engine has taken a market over."""
@@ -287,8 +286,8 @@ class Floor:
     def advance(self, to: int) -> None:
         """Let time pass until `to` [µs]: markets open, trade, close, are determined and pay out."""
         with self._lock:
-            while self._agenda and self._agenda[0][0] <= to:
-                self._do_next()
+            while self._do_next(to):
+                pass
             self._go(to)
 
     def catch_up(self, to: int, patience: float) -> bool:
@@ -298,27 +297,26 @@ class Floor:
         """
         started = time.monotonic()
         with self._lock:
-            while self._agenda and self._agenda[0][0] <= to:
-                self._do_next()
+            while self._do_next(to):
                 if time.monotonic() - started > patience:
                     return False
             self._go(max(to, self._engine.now))
         return True
 
-    def _do_next(self) -> None:
-        moment, _, action = heappop(self._agenda)
+    def _do_next(self, until: int) -> bool:
+        """Go to the next moment at which something is due, and do it; False where nothing is."""
+        found = self._agenda.next(until)
+        if found is None:
+            return False
+        moment, act = found
         self._go(max(moment, self._engine.now))
-        action()
+        act()
         self._publish()
-
-    def _at(self, moment: int, action: Callable[[], None]) -> None:
-        """Do something once the time has come."""
-        self._agenda_set += 1
-        heappush(self._agenda, (moment, self._agenda_set, action))
+        return True
 
     def _schedule(self, ticker: str, player: Player) -> None:
         if player.due < NEVER:
-            self._at(player.due, partial(self._play, ticker, player))
+            self._agenda.at(player.due, partial(self._play, ticker, player))
 
     def _play(self, ticker: str, player: Player) -> None:
         """Let the traders of a market act, and come back for what they do next."""
@@ -333,13 +331,15 @@ class Floor:
             self._decide(ticker, known.value)
 
     def _grow(self) -> None:
-        """List the markets that were created since, and tell of them."""
+        """List the markets that were created since, and tell of them; forget what nobody asks for."""
+        for name in SENDERS_OF:
+            self._engine.forget(name)
         for ticker in self._world.grow():
             self._publish()
             known = self._world.markets[ticker]
             self._open(known, known.status(self._world.now))
         self._publish()
-        self._at(self._engine.now + _NEW_LISTINGS, self._grow)
+        self._agenda.at(self._engine.now + _NEW_LISTINGS, self._grow)
 
     def populate(self) -> None:
         """List every market that can be: where traders go on, they go on everywhere."""
@@ -381,22 +381,4 @@ def _touch(market: Market) -> tuple[int, int, int, int]:
         ask.price if ask else PRICE_SCALE,
         bid.total if bid else 0,
         ask.total if ask else 0,
-    )
-
-
-def _terms(known: WorldMarket) -> MarketSpec:
-    series = known.event.series
-    return MarketSpec(
-        known.ticker,
-        known.event.ticker,
-        known.opens,
-        known.closes,
-        known.structure.grid,
-        fee_terms(
-            series.fee_type,
-            series.fee_multiplier,
-            multiplier_override=known.event.fee_multiplier_override,
-        ),
-        settlement_timer=max(known.settled - known.determined, 0),
-        shard=series.shard,
     )

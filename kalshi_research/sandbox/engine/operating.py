@@ -24,6 +24,20 @@ class Operator:
         """Add a market; it opens and closes by itself as time passes."""
         return lifecycle.create(self._venue, spec)
 
+    def forget(self, user: str) -> None:
+        """Drop the fills and the finished orders of a user; money, positions and the tape stay.
+
+        For simulated users, who never ask: they would fill the memory.
+        """
+        venue = self._venue
+        member = venue.wallet(user, 0).member
+        for order in member.orders:
+            if order.status != "resting":
+                venue.orders.pop(order.order_id, None)
+        member.orders = [order for order in member.orders if order.status == "resting"]
+        member.fills = []
+        member.settlements = []
+
     def deactivate(self, ticker: str) -> None:
         """Stop trading in one market; its orders stay."""
         lifecycle.deactivate(self._venue, self._venue.market(ticker))
