@@ -60,14 +60,24 @@ def place(caller: Caller, client_order_id: str, timeout: float = 5.0, **more: An
 
 
 def on_the_wire(
-    caller: Caller, method: str, path: str, body: object = None, timeout: float = 5.0
+    caller: Caller,
+    method: str,
+    path: str,
+    body: object = None,
+    timeout: float = 5.0,
+    *,
+    keep: bool = False,
 ) -> tuple[bytes, str]:
-    """All bytes that come back, and how it ended: ``FIN``, ``RST`` or ``silence``."""
+    """All bytes that come back, and how it ended: ``FIN``, ``RST`` or ``silence``.
+
+    With `keep` the connection is asked to be kept.
+    """
     text = b"" if body is None else json.dumps(body).encode()
     headers = caller.signed_headers(method, path.partition("?")[0]) | {
         "Host": f"127.0.0.1:{caller.sandbox.port}",
         "Content-Type": "application/json",
         "Content-Length": str(len(text)),
+        "Connection": "keep-alive" if keep else "close",
     }
     head = f"{method} {PREFIX}{path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items())
     got = b""

@@ -193,6 +193,8 @@ def invented(call: Call, bite: Bite, now_ms: int) -> Answer:
             )
         orders = [_created(row, bite, now_ms, place) for place, row in enumerate(rows)]
         return json_answer(201, {"orders": orders})
+    if call.place == "POST /portfolio/orders":
+        return json_answer(201, {"order": _created_2025(fields, bite)})
     if path.startswith("/portfolio/events/orders/"):
         return json_answer(200, _changed(path, fields, now_ms))
     return json_answer(200, {})
@@ -214,6 +216,18 @@ def _created(fields: Json, bite: Bite, now_ms: int, place: int = 0) -> Json:
     }
     if fields.get("client_order_id"):
         view["client_order_id"] = fields["client_order_id"]
+    return dict(sorted(view.items()))
+
+
+def _created_2025(fields: Json, bite: Bite) -> Json:
+    kept = ("action", "client_order_id", "side", "ticker", "type", "yes_price", "no_price")
+    view = {name: fields[name] for name in kept if name in fields} | {
+        "fill_count": 0,
+        "initial_count": fields.get("count", 0),
+        "order_id": derived_uuid(bite.rule.seed, "invented", bite.call),
+        "remaining_count": fields.get("count", 0),
+        "status": "resting",
+    }
     return dict(sorted(view.items()))
 
 
