@@ -23,6 +23,10 @@ __all__ = ["plot_pnl"]
 _MAKERS = "equity_curve makes such frames"
 _ALONE = np.timedelta64(30, "m")
 """Room on each side of entries that share one instant."""
+_FEW = 60
+"""More markers than this are small ones, so that the lines stay in sight."""
+_MANY = 4_000
+"""From so many markers on they are drawn as pixels also in a vector file."""
 _LEAST = 0.01
 """The axis spans at least a cent, so that a fee does not look like a crash [dollars]."""
 
@@ -121,13 +125,14 @@ def _draw(
                 ax.scatter(
                     house.days(when[mine]),
                     y[mine],
-                    s=16.0,
+                    s=16.0 if mine.sum() <= _FEW else 4.0,
                     facecolors=face,
                     edgecolors=house.YES,
                     linewidths=0.8,
                     zorder=4,
                     label=label,
                     gid=label,
+                    rasterized=int(mine.sum()) > _MANY,
                 )
             )
     ax.hlines(0.0, when[0], when[-1], color=house.QUIET, linewidth=0.8, zorder=1, gid="zero")
