@@ -13,7 +13,7 @@ from faulty_exchange import CREATE, ORDERS, open_ticker, order_body, place, send
 from sandbox_calls import Caller
 
 import kalshi_research as kr
-from kalshi_research.errors import AuthError
+from kalshi_research.errors import ApiError, AuthError, ServerError
 from kalshi_research.sandbox import Sandbox
 
 
@@ -292,3 +292,34 @@ def test_the_tolerance_and_the_date_are_set(sandbox: Sandbox, caller: Caller) ->
     assert "date" not in caller.call("GET", "/exchange/status").headers
     sandbox.faults.add("date:junk")
     assert caller.call("GET", "/exchange/status").headers["date"] == "half past never"
+
+
+# The dialect of 2025
+
+
+def test_the_old_protocol_goes_wrong_by_the_same_script() -> None:
+    with Sandbox(days=1, crypto_hours=0, dialect="2025") as sandbox, kr.connect(sandbox) as client:
+        ticker = client.request("GET", "/markets", params={"status": "open", "limit": 1})["markets"][0]
+        body = {
+            "ticker": ticker["ticker"], "action": "buy", "side": "yes", "type": "limit", "count": 3,
+            "yes_price": 1,
+        }  # fmt: skip
+        for kind in ("accept_then", "reject_then"):
+            sandbox.faults.add(f"{kind}:503", "POST /portfolio/orders", where=kind)
+            with pytest.raises(ServerError):
+                client.request("POST", "/portfolio/orders", body=body | {"client_order_id": kind})
+            sandbox.faults.add(f"{kind}:schema", "POST /portfolio/orders", where=f"schema-{kind}")
+            name = f"schema-{kind}"
+            answer = client.request("POST", "/portfolio/orders", body=body | {"client_order_id": name})
+            assert answer == {"order": {"id": "1", "state": "ok"}}
+        accepted = sandbox.truth.acceptances()
+        assert accepted == {"accept_then": 1, "schema-accept_then": 1}
+        sandbox.faults.add("read_lag", seconds=3600)
+        client.request("POST", "/portfolio/orders", body=body | {"client_order_id": "hidden"})
+        shown = client.request("GET", "/portfolio/orders")["orders"]
+        assert sorted(row["client_order_id"] for row in shown) == sorted(accepted)
+        (hidden,) = sandbox.truth.accepted("hidden")
+        sandbox.faults.add("fill:before", "DELETE /portfolio/orders/{order_id}")
+        with pytest.raises(ApiError):
+            client.request("DELETE", f"/portfolio/orders/{hidden.order_id}")
+        assert sandbox.truth.accepted("hidden")[0].status == "executed"
