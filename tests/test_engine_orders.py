@@ -426,6 +426,16 @@ def makers(engine: Engine) -> list[tuple[str, int, int]]:
     ]
 
 
+def test_what_a_partial_fill_leaves_stays_in_the_book(engine: Engine) -> None:
+    first = engine.submit("A", "M", "bid", 5000, 300)
+    behind = engine.submit("A", "M", "bid", 5000, 50)
+    engine.submit("B", "M", "ask", 5000, 100, **IOC)
+    assert engine.book("M").yes == [(5000, 250)]
+    assert engine.queue_position("A", order_id(behind)) == 200
+    engine.cancel("A", order_id(first))
+    assert engine.book("M").yes == [(5000, 50)]
+
+
 def test_price_first_then_time(engine: Engine) -> None:
     engine.submit("A", "M", "bid", 4800, 100)
     engine.submit("B", "M", "bid", 4900, 50)

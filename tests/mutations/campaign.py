@@ -25,7 +25,7 @@ from queue import SimpleQueue
 
 sys.path.insert(0, str(Path(__file__).parent))
 from mutants import Mutant, mutants
-from targets import EQUIVALENT, modules, tests_of
+from targets import EQUIVALENT, PINNED, concerning, modules
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("kalshi_research", "tests", "datasets", "pyproject.toml", "README.md", "CHANGELOG.md")
@@ -84,14 +84,14 @@ class Copy:
             return None, f"no end within {seconds:.0f} s"
         return done.returncode, done.stdout.decode(errors="replace")[-1500:]
 
-    def judge(self, mutant: Mutant, seconds: float) -> Verdict:
-        """Put the change in, run the tests that concern it, take it out again."""
+    def judge(self, mutant: Mutant, tests: Sequence[str], seconds: float) -> Verdict:
+        """Put the change in, run the tests, take it out again."""
         file = self.root / mutant.path
         sound = file.read_text(encoding="utf-8")
         began = time.monotonic()
         file.write_text(mutant.source, encoding="utf-8")
         try:
-            status, _ = self.run(tests_of(mutant.path), seconds)
+            status, _ = self.run(tests, seconds)
         finally:
             file.write_text(sound, encoding="utf-8")
         outcome = {None: "timeout", 0: "survived"}.get(status, "killed")
@@ -109,7 +109,25 @@ def choose(count: int, seed: int, pattern: str = "", root: Path = ROOT) -> list[
     return random.Random(seed).sample(everything, min(count, len(everything)))
 
 
-def campaign(chosen: Sequence[Mutant], *, jobs: int = 2, seconds: float = 90) -> list[Verdict]:
+def pinned(root: Path = ROOT) -> list[Mutant]:
+    """The changes that are made on every run of the tests.
+
+    Raises
+    ------
+    LookupError
+        If one of them is no longer possible: the code has changed, and `PINNED` needs another.
+    """
+    paths = {key.partition("::")[0] for key in PINNED}
+    known = {mutant.key: mutant for path in sorted(paths) for mutant in mutants(root, path)}
+    gone = [key for key in PINNED if key not in known]
+    if gone:
+        raise LookupError(f"no such change any more; pin another one: {gone}")
+    return [known[key] for key in PINNED]
+
+
+def campaign(
+    chosen: Sequence[Mutant], *, jobs: int = 2, seconds: float = 180, quick: bool = False
+) -> list[Verdict]:
     """Judge the mutants, some at a time, and say what became of each.
 
     Raises
@@ -122,8 +140,12 @@ def campaign(chosen: Sequence[Mutant], *, jobs: int = 2, seconds: float = 90) ->
         for number in range(jobs):
             copies.put(Copy(Path(folder) / str(number)))
         sound = copies.get()
-        tests = list(dict.fromkeys(test for mutant in chosen for test in tests_of(mutant.path)))
-        status, said = sound.run(tests, 600)
+        needed = [concerning(mutant.path, quick=quick) for mutant in chosen]
+        tests = list(dict.fromkeys(test for group in needed for test in group))
+        began = time.monotonic()
+        status, said = sound.run(tests, 900)
+        # A busy machine is no endless loop.
+        patience = max(seconds, 4 * (time.monotonic() - began))
         copies.put(sound)
         if status != 0:
             raise RuntimeError(f"the tests fail without any change:\n{said}")
@@ -131,7 +153,7 @@ def campaign(chosen: Sequence[Mutant], *, jobs: int = 2, seconds: float = 90) ->
         def one(mutant: Mutant) -> Verdict:
             copy = copies.get()
             try:
-                verdict = copy.judge(mutant, seconds)
+                verdict = copy.judge(mutant, concerning(mutant.path, quick=quick), patience)
             finally:
                 copies.put(copy)
             sys.stdout.write(f"{verdict.outcome:8} {verdict.seconds:5.1f} s  {mutant.key}\n")
@@ -154,6 +176,8 @@ def main(arguments: list[str]) -> int:
     survivors = [verdict.mutant for verdict in verdicts if not verdict.noticed]
     share = 1 - len(survivors) / len(verdicts)
     sys.stdout.write(f"\n{len(verdicts)} changes, {share:.1%} noticed\n")
+    late = sum(verdict.outcome == "timeout" for verdict in verdicts)
+    sys.stdout.write(f"{late} of them by not ending in time\n" if late else "")
     for mutant in survivors:
         sys.stdout.write(f"survived {mutant.path}:{mutant.line}  {mutant.old} -> {mutant.new}\n")
     return 0 if share >= ENOUGH else 1

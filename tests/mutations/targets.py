@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["EQUIVALENT", "TARGETS", "modules", "tests_of"]
+__all__ = ["EQUIVALENT", "PINNED", "QUICK", "TARGETS", "concerning", "modules"]
 
 _ENGINE = (
     "tests/test_engine_orders.py",
@@ -17,7 +17,12 @@ _ENGINE = (
     "tests/test_engine_invariants.py",
     "tests/test_engine_reference.py",
 )
-_STREAM = ("tests/test_sandbox_stream_spec.py", "tests/test_sandbox_stream.py")
+_STREAM = (
+    "tests/test_sandbox_stream_spec.py",
+    "tests/test_sandbox_stream.py",
+    "tests/test_sandbox_faults_stream.py",
+    "tests/test_dialect_2025_stream.py",
+)
 
 TARGETS: dict[str, tuple[str, ...]] = {
     "kalshi_research/sandbox/engine/*.py": _ENGINE,
@@ -27,6 +32,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     ),
     "kalshi_research/sandbox/auth.py": ("tests/test_sandbox_auth.py",),
     "kalshi_research/sandbox/scopes.py": ("tests/test_sandbox_keys.py",),
+    "kalshi_research/sandbox/shard_routes.py": ("tests/test_sandbox_history.py",),
     "kalshi_research/sandbox/rate_limits.py": (
         "tests/test_sandbox_limits.py",
         "tests/test_sandbox_auth.py",
@@ -37,6 +43,9 @@ TARGETS: dict[str, tuple[str, ...]] = {
 
 _VENUE = "kalshi_research/sandbox/engine/venue.py"
 EQUIVALENT: dict[str, str] = {
+    "kalshi_research/sandbox/stream/options.py::StreamOptions: 65_536 -> 65537": (
+        "how many frames may wait is a choice, and no test hangs on one more"
+    ),
     f"{_VENUE}::Venue.begin: moment > self.now -> (moment >= self.now)": (
         "at the same instant there is nothing left to fall due"
     ),
@@ -46,6 +55,24 @@ EQUIVALENT: dict[str, str] = {
     ),
 }
 """Changes that no test can notice, by `Mutant.key`, and why."""
+
+
+PINNED = (
+    "kalshi_research/sandbox/engine/accounts.py::Holding.affords: lock <= spare -> (lock < spare)",
+    "kalshi_research/sandbox/engine/matching.py::_trade: level.total -= count -> pass",
+    "kalshi_research/sandbox/engine/lifecycle.py::_finalize: "
+    "market.decisions != decision -> (market.decisions == decision)",
+    "kalshi_research/sandbox/engine/groups.py::OrderGroup.matched: now - window -> (now + window)",
+    "kalshi_research/sandbox/rate_limits.py::Buckets.charge: "
+    "bucket.tokens < cost -> (bucket.tokens <= cost)",
+)
+"""Changes by `Mutant.key` that are made on every run of the tests, each of another rule."""
+
+QUICK = {
+    "kalshi_research/sandbox/engine/*.py": _ENGINE[:4],
+    "kalshi_research/sandbox/rate_limits.py": ("tests/test_sandbox_limits.py",),
+}
+"""The tests that are enough for `PINNED`."""
 
 
 def modules(root: Path, pattern: str = "") -> list[str]:
@@ -59,9 +86,9 @@ def modules(root: Path, pattern: str = "") -> list[str]:
     return sorted(path for path in found if pattern in path)
 
 
-def tests_of(path: str) -> tuple[str, ...]:
-    """The tests that concern a module."""
-    for target, tests in TARGETS.items():
+def concerning(path: str, *, quick: bool = False) -> tuple[str, ...]:
+    """The tests that concern a module, all or the quick ones."""
+    for target, tests in (QUICK if quick else TARGETS).items():
         if Path(path).match(target):
             return tests
     raise KeyError(path)

@@ -1,0 +1,121 @@
+"""Small wrong changes of the code are noticed by its tests.
+
+Five pinned ones on every run; ``tests/mutations/campaign.py`` makes as many as one likes.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent / "mutations"
+sys.path.insert(0, str(HERE))
+import campaign  # noqa: E402
+import mutants  # noqa: E402
+import targets  # noqa: E402
+
+ROOT = campaign.ROOT
+EXAMPLE = '''
+"""Says nothing."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+
+LIMIT = 7
+
+
+def guarded(count: int = 3, *, strict: bool = True) -> int:
+    """Text for people."""
+    if count > 2 and not strict:
+        raise ValueError(f"{count + 1} is too many")
+    total: list[int] = []
+    total.append(count)
+    return min(count * 2, -1)
+'''
+
+
+def code() -> str:
+    """What the package is now."""
+    files = sorted(ROOT.glob("kalshi_research/**/*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+@pytest.mark.mutations
+@pytest.mark.timeout(600)
+def test_pinned_changes_are_noticed() -> None:
+    before = code()
+    verdicts = campaign.campaign(campaign.pinned(), jobs=2, quick=True)
+    assert {verdict.mutant.key: verdict.outcome for verdict in verdicts} == dict.fromkeys(
+        targets.PINNED, "killed"
+    )
+    assert code() == before
+
+
+@pytest.mark.mutations
+def test_a_change_that_no_test_looks_at_survives(tmp_path: Path) -> None:
+    """The tool can say no: here the tests of something else are run."""
+    mutant = campaign.pinned()[0]
+    copy = campaign.Copy(tmp_path)
+    file = copy.root / mutant.path
+    sound = file.read_text()
+    verdict = copy.judge(mutant, ["tests/test_engine_purity.py"], 60)
+    assert (verdict.outcome, verdict.noticed) == ("survived", False)
+    assert file.read_text() == sound == (ROOT / mutant.path).read_text()
+    assert copy.run(["tests/no_such_test.py"], 60)[0] not in (0, None)
+    assert copy.run(["tests/test_engine_purity.py"], 0.01)[0] is None
+
+
+def test_each_change_is_one_change_of_code(tmp_path: Path) -> None:
+    (tmp_path / "example.py").write_text(EXAMPLE)
+    found = list(mutants.mutants(tmp_path, "example.py"))
+    assert {(mutant.old, mutant.new) for mutant in found} == {
+        ("count > 2 and not strict", "not (count > 2 and (not strict))"),
+        ("count > 2 and not strict", "(count > 2 or not strict)"),
+        ("count > 2", "(count >= 2)"),
+        ("2", "3"),
+        ("1", "2"),
+        ("not strict", "(strict)"),
+        ('raise ValueError(f"{count + 1} is too many")', "pass"),
+        ("total.append(count)", "pass"),
+        ("min", "max"),
+        ("count * 2", "(count // 2)"),
+        ("-1", "(1)"),
+    }
+    for mutant in found:
+        ast.parse(mutant.source)
+        assert mutant.source != EXAMPLE
+        assert mutant.where == "guarded"
+
+
+def test_every_target_has_modules_and_tests() -> None:
+    for target, tests in targets.TARGETS.items():
+        assert list(ROOT.glob(target)), target
+        assert all((ROOT / test).exists() for test in tests)
+    for path in targets.modules(ROOT):
+        assert targets.concerning(path)
+    assert len(campaign.choose(60, 1)) == 60
+    assert campaign.choose(60, 1) == campaign.choose(60, 1) != campaign.choose(60, 2)
+    known = {m.key for path in targets.modules(ROOT) for m in mutants.mutants(ROOT, path)}
+    assert [key for key in targets.EQUIVALENT if key not in known] == []
+    assert all(len(why) > 20 for why in targets.EQUIVALENT.values())
+
+
+def test_a_pin_that_is_gone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = f"{targets.PINNED[0]} and more"
+    monkeypatch.setattr(campaign, "PINNED", (gone,))
+    with pytest.raises(LookupError, match="pin another one"):
+        campaign.pinned()
+
+
+def test_the_command_says_what_it_does() -> None:
+    done = subprocess.run(
+        [sys.executable, str(HERE / "campaign.py"), "--help"], capture_output=True, text=True, check=True
+    )
+    assert "--seed" in done.stdout
