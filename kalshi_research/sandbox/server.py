@@ -25,7 +25,7 @@ from kalshi_research.sandbox.clock import Clock, checked_speed
 from kalshi_research.sandbox.dialects import TODAY, dialect_named
 from kalshi_research.sandbox.exchange import Account, Exchange
 from kalshi_research.sandbox.floor import Floor
-from kalshi_research.sandbox.instants import SECOND, from_datetime, to_datetime
+from kalshi_research.sandbox.instants import DAY, SECOND, from_datetime, to_datetime
 from kalshi_research.sandbox.rate_limits import Buckets
 from kalshi_research.sandbox.rest import PREFIX
 from kalshi_research.sandbox.seeding import derived_uuid
@@ -37,6 +37,7 @@ from kalshi_research.sandbox.truth import Truth
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from kalshi_research.sandbox.engine import EngineOptions
     from kalshi_research.sandbox.faults import Faults
     from kalshi_research.sandbox.truth_server import TruthServer
 
@@ -89,6 +90,8 @@ class Sandbox:
     traders : Traders, optional
         Other manners of the simulated traders. Where time stands still they act when
         `advance` lets it pass; without them such a market stands still as well.
+    engine : EngineOptions, optional
+        Choices where nobody outside knows what the exchange does.
 
     Attributes
     ----------
@@ -122,6 +125,7 @@ class Sandbox:
         dialect: str = "2026",
         speed: float = 0,
         traders: Traders | None = None,
+        engine: EngineOptions | None = None,
     ) -> None:
         spoken = dialect_named(dialect)
         self.speed = checked_speed(speed)
@@ -165,8 +169,11 @@ class Sandbox:
                 {account.user_id: account.cash for account in accounts},
                 precision=spoken.precision,
                 lot=spoken.lot,
+                options=engine,
             ),
             spoken,
+            cutoff_days=cutoff_days,
+            day=instant // DAY,
             stream=replace(stream or StreamOptions(), dialect=spoken.name),
         )
         if traders is not None:
