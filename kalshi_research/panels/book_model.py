@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 import weakref
@@ -13,6 +12,7 @@ import traitlets
 
 from kalshi_research.book import quotes
 from kalshi_research.errors import KalshiError
+from kalshi_research.panels.jobs import Outcome
 from kalshi_research.panels.words import NOTHING, contracts, dollars
 from kalshi_research.portfolio import get_orders
 from kalshi_research.provenance import KEY
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from kalshi_research.panels.jobs import Jobs
 
 __all__ = ["BookModel", "Painter"]
-
-_log = logging.getLogger(__name__)
 
 _READABLE = ("live", "sampled")
 _GLOW = 2.0
@@ -81,10 +79,8 @@ def _paint(
         paint = owner()
         if paint is None or stop.is_set():
             return
-        try:
+        with Outcome("a panel could not be drawn"):  # the next picture may be right again
             paint()
-        except Exception:  # noqa: BLE001 - the next picture may be right again
-            _log.exception("a panel could not be drawn")
         del paint
 
 

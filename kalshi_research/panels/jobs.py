@@ -7,11 +7,12 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from kalshi_research.errors import KalshiError
 
-__all__ = ["Jobs"]
+__all__ = ["Jobs", "Outcome"]
 
 _log = logging.getLogger(__name__)
 
@@ -107,17 +108,54 @@ def _run(
 
 def _one(work: Work, then: Then | None, fail: Fail | None) -> None:
     """Nothing that goes wrong is lost: it goes to `fail`, and what fails there to the log."""
-    try:
-        try:
+    with Outcome("a panel could not show what happened"):
+        with Outcome("a panel met an error that is not the exchange's", but=KalshiError) as outcome:
             result = work()
-        except Exception as error:
-            if not isinstance(error, KalshiError):
-                _log.exception("a panel met an error that is not the exchange's")
-            if fail is None:
-                raise
-            fail(error)
-            return
-        if then is not None:
-            then(result)
-    except Exception:  # noqa: BLE001 - the last one who can tell of it
-        _log.exception("a panel could not show what happened")
+        if outcome.error is None:
+            if then is not None:
+                then(result)
+        elif fail is not None:
+            fail(outcome.error)
+        else:
+            raise outcome.error
+
+
+class Outcome:
+    """Keeps what was raised in a block: a thread has nobody above it who would hear of it.
+
+    Parameters
+    ----------
+    words : str
+        What the log says of it.
+    but : type, optional
+        Errors that are not for the log.
+
+    Attributes
+    ----------
+    error : Exception or None
+
+    Examples
+    --------
+    >>> with Outcome("it could not be halved", but=TypeError) as outcome:
+    ...     "text" / 2
+    >>> outcome.error
+    TypeError("unsupported operand type(s) for /: 'str' and 'int'")
+    """
+
+    def __init__(self, words: str, *, but: type[Exception] | tuple[type[Exception], ...] = ()) -> None:
+        self.error: Exception | None = None
+        self._words = words
+        self._but = but
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self.error = error
+        if not isinstance(error, self._but):
+            _log.error(self._words, exc_info=error)
+        return True
