@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 __all__ = [
     "DAY",
@@ -60,6 +61,7 @@ def day_start(day: date) -> int:
     return (day - _EPOCH.date()).days * DAY
 
 
+@lru_cache(maxsize=1 << 15)
 def iso(instant: int) -> str:
     """RFC 3339 as Kalshi writes it: UTC, no trailing zeros in the fraction.
 
