@@ -339,7 +339,7 @@ def test_an_unknown_fee_is_not_zero() -> None:
 def test_open_positions_at_the_prices_of_the_book() -> None:
     tickers = pd.Index(["A", "B", "C", "D", "E"], name="ticker")
     positions = pd.DataFrame(
-        {"position": [10.0, -7.5, 3.0, 0.0, 2.0], "market_exposure": [4.0, 4.11, 1.0, 0.0, 0.5]},
+        {"position": [10.0, -7.53, 3.0, 0.0, 2.0], "market_exposure": [4.0, 4.11, 1.0, 0.0, 0.5]},
         index=tickers,
     )
     quotes = pd.DataFrame(
@@ -348,7 +348,7 @@ def test_open_positions_at_the_prices_of_the_book() -> None:
     )
     marks = kr.mark_positions(positions, quotes)
     assert marks.index.tolist() == ["A", "B", "C", "E"]
-    for name, leg, count, cost in (("A", "yes", 10, "4.0"), ("B", "no", "7.5", "4.11")):
+    for name, leg, count, cost in (("A", "yes", 10, "4.0"), ("B", "no", "7.53", "4.11")):
         bid, ask = (Fraction(Decimal(str(quotes.loc[name, side]))) for side in ("yes_bid", "yes_ask"))
         if leg == "no":
             bid, ask = 1 - ask, 1 - bid
