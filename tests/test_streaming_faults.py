@@ -821,11 +821,9 @@ def test_whenever_a_book_is_live_it_is_the_true_one(seed: int) -> None:
         recoveries: list[float] = []
         checked = 0
         with follow(venue, names, stale_after=5, dead_after=10) as live:
-            link = live._engine.links[0]
 
-            def check(number: int, text: bytes, event: Any) -> None:
+            def check(number: int, text: bytes, book: Any) -> None:
                 nonlocal checked
-                book = link.session.books.get(getattr(event, "ticker", ""))
                 if book is not None and book.status == "live":
                     checked += 1
                     if book.levels() != truth.get((book.ticker, book.clock)):

@@ -148,8 +148,14 @@ class Book:
         """Best bid and ask with their counts; None unless the book is live."""
         if self.status != "live":
             return None
-        bid, no = self.yes.best, self.no.best
-        return Best(bid or None, self.yes.size, PRICE_SCALE - no if no else None, self.no.size)
+        yes, no = self.yes, self.no
+        bid, ask = yes.best, no.best
+        return Best(
+            bid or None,
+            yes.counts.get(bid, 0),
+            PRICE_SCALE - ask if ask else None,
+            no.counts.get(ask, 0),
+        )
 
     def holds(self, yes: Iterable[tuple[int, int]], no: Iterable[tuple[int, int]]) -> bool:
         """Whether these are the levels of both ladders."""

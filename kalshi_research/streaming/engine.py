@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from kalshi_research.client import Client
     from kalshi_research.schemas.channels import Channel
-    from kalshi_research.schemas.stream import Delta, Reply, Trade
+    from kalshi_research.schemas.stream import Event, Reply, Trade
     from kalshi_research.streaming.link import Top
     from kalshi_research.streaming.options import StreamOptions
     from kalshi_research.streaming.recorder import Recorder
@@ -293,9 +293,10 @@ class Engine:
         if self.feeds.add_trade(trade, top):
             self._publish(Update("trades", trade.ticker, trade))
 
-    def own_change(self, delta: Delta) -> None:
+    def own_change(self, delta: Event) -> None:
         """Keep a change that an order of our own made."""
-        self.feeds.own.append(delta)
+        if delta.kind == "delta":
+            self.feeds.own.append(delta)
 
     def row(self, reply: Reply) -> None:
         """Keep a row and pass it on."""

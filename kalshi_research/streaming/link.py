@@ -15,7 +15,11 @@ from contextlib import AbstractContextManager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from kalshi_research.errors import AuthError, DecodeError, TransportError, printable
+from kalshi_research.money import COUNT_SCALE
+from kalshi_research.schemas.quick import QUICK, SENT, Prices, exact_count, quick_delta
 from kalshi_research.schemas.stream import Delta, StreamDecoder
 from kalshi_research.streaming.state import Session
 from kalshi_research.streaming.subscriptions import Subscriptions
@@ -30,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Link", "Tap", "Top"]
 
-Tap = Callable[[int, bytes, "Event | None"], None]
-"""Is given every message: the number of the connection, the message, and what it says."""
+Tap = Callable[[int, bytes, "Book | None"], None]
+"""Is given every message: the number of the connection, the message, and the book it changed."""
 
 _TOPS = 64
 """So many earlier quotes of a market are kept, to find the one that a trade met."""
@@ -73,7 +77,7 @@ class Hub(Protocol):
     def trade(self, trade: Trade, top: Top | None) -> None:
         """A trade, and the quote that it met."""
 
-    def own_change(self, delta: Delta) -> None:
+    def own_change(self, delta: Event) -> None:
         """An order of our own changed a book."""
 
     def row(self, reply: Reply) -> None:
@@ -120,6 +124,7 @@ class Link:
         self._url = url
         self._headers = headers
         self._decoder = StreamDecoder()
+        self._prices = Prices()
         self._wire: Wire | None = None
         self._stopping = asyncio.Event()
         self._suspended = False
@@ -246,10 +251,6 @@ class Link:
             with self._hub.lock:
                 self.subscriptions.step(asyncio.get_running_loop().time())
 
-    def read(self, text: bytes) -> Event:
-        """What a message says."""
-        return self._decoder.event(text)
-
     def keep_tops(self) -> None:
         """Remember earlier quotes, for trades."""
         if self._tops is None:
@@ -270,41 +271,65 @@ class Link:
 
     def _messages(self, texts: list[bytes]) -> None:  # noqa: C901  the inner loop
         """Take a batch of messages."""
-        hub, session = self._hub, self.session
-        decode, delta, tops = self._decoder.event, session.delta, self._tops
-        taps, number = hub.taps, self.number
+        hub = self._hub
         changed: dict[str, None] = {}
-        event: Event | None = None
+        delta, prices, tops = self.session.delta, self._prices, self._tops
+        taps, number, watched = hub.taps, self.number, hub.watched
         with hub.lock:
             for text in texts:
                 try:
-                    event = decode(text)
-                except DecodeError as error:
-                    self._bad(text, error)
-                    for tap in taps:
-                        tap(number, text, None)
-                    continue
-                if type(event) is Delta:
-                    book = delta(
-                        event.sid, event.seq, event.ticker, event.side, event.price, event.change,
-                        event.clock, event.time_ms,
-                    )  # fmt: skip
-                    if event.client_order_id is not None:
-                        hub.own_change(event)
-                    if book is not None and book.touched and tops is not None:
-                        self._note_top(tops, book, event.time_ms)
-                else:
-                    book = self._other(event)
-                if book is not None:
+                    if not text.startswith(QUICK):
+                        book = self._slow(text)
+                    else:
+                        event = quick_delta(text)
+                        msg = event.msg
+                        count = msg.change * COUNT_SCALE
+                        change = int(count)
+                        if change != count:
+                            change = exact_count(count)
+                        book = delta(
+                            event.sid, event.seq, msg.ticker, 1 if msg.side == "no" else 0,
+                            prices[msg.price], change, msg.clock, msg.time_ms,
+                        )  # fmt: skip
+                        if msg.client_order_id is not None:
+                            hub.own_change(self._decoder.event(text))
+                        if tops is not None and book is not None and book.touched:
+                            self._note_top(tops, book, msg.time_ms)
+                except (DecodeError, msgspec.DecodeError, ValueError, OverflowError):
+                    book = self._slow(text)
+                if watched and book is not None:
                     changed[book.ticker] = None
-                for tap in taps:
-                    tap(number, text, event)
+                if taps:
+                    for tap in taps:
+                        tap(number, text, book)
             self.messages += len(texts)
-            if event is not None and event.sent_ms >= 0:
-                self.sent_ms, self.received_ms = event.sent_ms, time.time_ns() // 1_000_000
-            if session.holes:
+            self._note_lag(texts[-1])
+            if self.session.holes:
                 self._holes()
             self._changed(changed)
+
+    def _slow(self, text: bytes) -> Book | None:
+        """Any message, read with care; the book that it is about, where it was applied."""
+        try:
+            event = self._decoder.event(text)
+        except DecodeError as error:
+            self._bad(text, error)
+            return None
+        if type(event) is not Delta:
+            return self._other(event)
+        book = self.session.apply(event)
+        if event.client_order_id is not None:
+            self._hub.own_change(event)
+        if book is not None and book.touched and self._tops is not None:
+            self._note_top(self._tops, book, event.time_ms)
+        return book
+
+    def _note_lag(self, text: bytes) -> None:
+        """How long the newest message was on its way."""
+        at = text.find(SENT)
+        digits = text[at + len(SENT) : at + len(SENT) + 13] if at >= 0 else b""
+        if digits.isdigit():
+            self.sent_ms, self.received_ms = int(digits), time.time_ns() // 1_000_000
 
     def _note_top(self, tops: dict[str, deque[Top]], book: Book, time_ms: int) -> None:
         ring = tops.get(book.ticker)

@@ -32,7 +32,7 @@ from kalshi_research.streaming.runs import Part, found_parts, found_runs, read_r
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from kalshi_research.schemas.stream import Event
+    from kalshi_research.streaming.books import Book
     from kalshi_research.streaming.engine import Engine
 
 __all__ = ["Recorder"]
@@ -51,7 +51,6 @@ class _Item(NamedTuple):
     connection: int
     received: int
     text: bytes
-    event: Event | None
     kind: str = ""
     note: str = ""
 
@@ -136,7 +135,7 @@ class Recorder:
             for number, book in enumerate(books, max(due - len(books), 0)):
                 yes, no = sorted(book.yes.counts.items()), sorted(book.no.counts.items())
                 text = snapshot_frame(held.sid, number, book.ticker, book.clock, yes, no)
-                yield _Item(link.number, now, text, link.read(text), note="as it stood")
+                yield _Item(link.number, now, text, note="as it stood")
 
     def flush(self) -> None:
         """Write what has come; then it is acknowledged.
@@ -194,19 +193,19 @@ class Recorder:
 
     # --- what the stream calls ------------------------------------------------------------------
 
-    def _tap(self, connection: int, text: bytes, event: Event | None) -> None:
+    def _tap(self, connection: int, text: bytes, book: Book | None) -> None:  # noqa: ARG002
         waiting = self._waiting
         if len(waiting) >= _MOST_WAITING:
             self._lately_dropped += 1
             return
-        waiting.append(_Item(connection, time.time_ns() // 1000, text, event))
+        waiting.append(_Item(connection, time.time_ns() // 1000, text))
 
     def _broke(self, connection: int, reason: str) -> None:
         if connection:
             self._waiting.append(self._happened("break", connection, reason))
 
     def _happened(self, kind: str, connection: int, note: str) -> _Item:
-        return _Item(connection, time.time_ns() // 1000, b"", None, kind, note)
+        return _Item(connection, time.time_ns() // 1000, b"", kind, note)
 
     # --- writing --------------------------------------------------------------------------------
 

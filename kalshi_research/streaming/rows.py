@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from kalshi_research.errors import DecodeError
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
+from kalshi_research.schemas.stream import StreamDecoder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,8 +50,6 @@ class Item(Protocol):
     def received(self) -> int: ...
     @property
     def text(self) -> bytes: ...
-    @property
-    def event(self) -> Event | None: ...
     @property
     def kind(self) -> str: ...
     @property
@@ -97,6 +97,7 @@ class Rows:
 
     def __init__(self, run: str) -> None:
         self._run = run
+        self._decode = StreamDecoder().event
         self._columns: list[list[Any]] = [[] for _ in COLUMNS]
         self._due: dict[tuple[int, int], int] = {}
         self._recent: dict[tuple[int, int], dict[int, bytes]] = {}
@@ -114,7 +115,7 @@ class Rows:
 
     def add(self, item: Item) -> None:
         """Add one message, after a row for what is missing before it; a repeated one is left out."""
-        said = _said(item)
+        said = _Said(item.kind) if item.kind else self._read(item.text)
         if said.sid is not None and said.seq is not None and not item.kind:
             key = (item.connection, said.sid)
             recent = self._recent.setdefault(key, {})
@@ -130,6 +131,12 @@ class Rows:
                 hole = _Said("hole", said.sid, due)
                 self._put(item, hole, f"{what} before number {said.seq}", b"")
         self._put(item, said, item.note, item.text)
+
+    def _read(self, text: bytes) -> _Said:
+        try:
+            return _said(self._decode(text))
+        except DecodeError:
+            return _Said("unreadable")
 
     def _put(self, item: Item, said: _Said, note: str, text: bytes) -> None:
         values = (
@@ -156,12 +163,7 @@ class Rows:
         self._columns = [[] for _ in COLUMNS]
 
 
-def _said(item: Item) -> _Said:
-    if item.kind:
-        return _Said(item.kind)
-    event = item.event
-    if event is None:
-        return _Said("unreadable")
+def _said(event: Event) -> _Said:
     if event.kind == "delta":
         price = PRICE_SCALE - event.price if event.side else event.price
         return _Said(
