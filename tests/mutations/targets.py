@@ -21,6 +21,7 @@ _STREAM = (
     "tests/test_sandbox_stream_hub.py",
     "tests/test_sandbox_stream_spec.py",
     "tests/test_sandbox_stream.py",
+    "tests/test_sandbox_stream_floor.py",
     "tests/test_sandbox_faults_stream.py",
     "tests/test_dialect_2025_stream.py",
 )
@@ -44,6 +45,9 @@ TARGETS: dict[str, tuple[str, ...]] = {
 
 _VENUE = "kalshi_research/sandbox/engine/venue.py"
 EQUIVALENT: dict[str, str] = {
+    "kalshi_research/sandbox/stream/hub.py::Hub._dispatch: 0 -> 1": (
+        "how many events are worked off before the sockets get their turn is a choice"
+    ),
     "kalshi_research/sandbox/stream/hub.py::Hub._receive: self._inbox.clear() -> pass": (
         "after the server has stopped nobody reads what has arrived"
     ),
