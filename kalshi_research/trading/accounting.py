@@ -34,10 +34,14 @@ def account(desk: Desk) -> list[Intent]:
     if desk.accounted:
         return []
     with desk.accounting:
-        return desk.account_once(lambda: _account(desk))
+        found, news = desk.account_once(lambda: _account(desk))
+    if news:
+        # Afterwards, so that a warning that was made an error is one once.
+        warn(news, OpenOrdersWarning)
+    return found
 
 
-def _account(desk: Desk) -> list[Intent]:
+def _account(desk: Desk) -> tuple[list[Intent], str]:
     journal, pace = desk.journal, desk.pace
     desk.observe()
     everything = journal.intents()
@@ -46,12 +50,14 @@ def _account(desk: Desk) -> list[Intent]:
     changes = [intent.key for intent in left if intent.act != "create"]
     found: dict[str, Intent] = {}
     if creates:
-        old = any(Search(desk, creates).is_old_enough(intent) for intent in left)
-        found |= settle(desk, creates, pace.seconds(2 * pace.looks_apart) if old else 0.0)
+        search = Search(desk, creates)
+        search.look()
+        if search.half_proven:
+            pace.sleep(pace.seconds(pace.looks_apart))
+        found |= settle(desk, creates, 0.0, search)
     if changes:
         found |= settle_changes(desk, changes, 0.0)
-    _tell(desk, found, everything)
-    return list(found.values())
+    return list(found.values()), _news(desk, found, everything)
 
 
 def earlier_resting(desk: Desk, intents: dict[str, Intent]) -> list[OrderFacts]:
@@ -65,8 +71,8 @@ def earlier_resting(desk: Desk, intents: dict[str, Intent]) -> list[OrderFacts]:
     return [order for order in shown.by_order_id.values() if order.client_order_id in earlier]
 
 
-def _tell(desk: Desk, found: dict[str, Intent], everything: dict[str, Intent]) -> None:
-    """Say what is left of earlier sessions."""
+def _news(desk: Desk, found: dict[str, Intent], everything: dict[str, Intent]) -> str:
+    """What is left of earlier sessions, in words; empty for nothing."""
     lines = []
     unknown = [intent for intent in found.values() if intent.open]
     if unknown:
@@ -81,10 +87,10 @@ def _tell(desk: Desk, found: dict[str, Intent], everything: dict[str, Intent]) -
     resting = earlier_resting(desk, everything)
     if resting:
         lines.append(f"{len(resting)} resting, such as one in {resting[0].ticker}")
-    if lines:
-        name = desk.client.environment.name
-        warn(
-            f"orders of earlier sessions in {name}: {'; '.join(lines)}.\n"
-            "get_open_orders(client) lists them all, cancel_order(client, order_id) takes one back.",
-            OpenOrdersWarning,
-        )
+    if not lines:
+        return ""
+    name = desk.client.environment.name
+    return (
+        f"orders of earlier sessions in {name}: {'; '.join(lines)}.\n"
+        "get_open_orders(client) lists them all, cancel_order(client, order_id) takes one back."
+    )

@@ -91,6 +91,7 @@ def amend_order(
     '2.00'
     """
     desk = desk_of(client)
+    desk.require_permission()
     order_id = order_id_of(order)
     if price is None and quantity is None and expires is None and updated_client_order_id is None:
         raise InputError("amend_order needs a price, a quantity or an expiry; nothing was sent.")
@@ -200,6 +201,7 @@ def decrease_order(
     '1.00'
     """
     desk = desk_of(client)
+    desk.require_permission()
     order_id = order_id_of(order)
     if (by is None) == (to is None):
         raise InputError("decrease_order needs by= or to=, one of them; nothing was sent.")
@@ -255,6 +257,7 @@ def cancel_order(client: Client, order: str | OrderReport, *, ticker: str | None
     'canceled'
     """
     desk = desk_of(client)
+    desk.require_permission()
     order_id = order_id_of(order)
     mine = desk.journal.order(order_id)
     known = (

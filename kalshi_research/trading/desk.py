@@ -56,6 +56,8 @@ class Desk:
         Whether what earlier sessions left open has been looked at.
     gave_up : dict
         When the wait for an answer ended, by key [monotonic s].
+    absent_at : dict
+        When a look first counted that did not show an order or a change, by key [monotonic s].
     """
 
     def __init__(self, client: Client) -> None:
@@ -66,6 +68,7 @@ class Desk:
         self.accounted = False
         self.accounting = threading.Lock()
         self.gave_up: dict[str, float] = {}
+        self.absent_at: dict[str, float] = {}
         self._rules: dict[str, tuple[float, MarketRules]] = {}
         self._writing = threading.local()
 
@@ -179,6 +182,18 @@ class Desk:
             settle(self, creates, 0.0)
         settle_changes(self, [intent.key for intent in left if intent.act != "create"], 0.0)
 
+    def require_permission(self) -> None:
+        """Refuse to change anything in ``prod`` unless it is armed.
+
+        Raises
+        ------
+        LimitError
+            If it is not.
+        """
+        from kalshi_research.trading.limits import check_limits
+
+        check_limits(self, [])
+
     def rules_if_known(self, ticker: str) -> MarketRules | None:
         """The rules of a market, for better advice; None where they cannot be had."""
         try:
@@ -225,10 +240,10 @@ class Desk:
                 return intent
         return None
 
-    def account_once(self, work: Callable[[], list[Intent]]) -> list[Intent]:
+    def account_once(self, work: Callable[[], tuple[list[Intent], str]]) -> tuple[list[Intent], str]:
         """Do the accounting, unless another thread has done it meanwhile."""
         if self.accounted:
-            return []
+            return [], ""
         found = work()
         self.accounted = True
         return found

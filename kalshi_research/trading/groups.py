@@ -75,6 +75,7 @@ def create_order_group(client: Client, limit: int, *, ticker: str | None = None)
     36
     """
     desk = desk_of(client)
+    desk.require_permission()
     shard = None
     if ticker is not None:
         shard = desk.shard(check_ticker(ticker))
@@ -167,6 +168,7 @@ def delete_order_group(client: Client, order_group: str) -> None:
 
 def _repeat(desk: Desk, request: Request, *, gone_is_done: bool = False) -> Any:
     """Send what may be sent again until its outcome is known."""
+    desk.require_permission()
     pace = desk.pace
     ends, pause, tries = pace.monotonic() + pace.seconds(pace.patience), 0.1, 0
     while True:

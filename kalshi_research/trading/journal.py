@@ -19,6 +19,7 @@ import json
 import os
 import secrets
 import threading
+import weakref
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -121,6 +122,8 @@ class Journal:
         self.workers: dict[str, threading.Thread] = {}
         self._handle = _open(path)
         self._alive = self._sign_on()
+        mark = self._session_path(self.session)
+        self._finish = weakref.finalize(self, _let_go, os.getpid(), self._handle, self._alive, mark)
 
     # Reading
 
@@ -224,11 +227,8 @@ class Journal:
     def close(self) -> None:
         """Let go of the files."""
         with self._lock:
-            for handle in (self._handle, self._alive):
-                if handle >= 0:
-                    os.close(handle)
             self._handle = self._alive = -1
-            self._session_path(self.session).unlink(missing_ok=True)
+            self._finish()
 
     # Inside
 
@@ -327,6 +327,13 @@ def _open(path: Path) -> int:
         f"the order journal {printable(path)} cannot be opened ({reason}); nothing was sent.\n"
         "An order that is not written down first could be lost. Mend the permissions of that file."
     )
+
+
+def _let_go(process: int, handle: int, alive: int, mark: Path) -> None:
+    if process == os.getpid():  # a forked child must not take the mark of its parent away
+        os.close(handle)
+        os.close(alive)
+        mark.unlink(missing_ok=True)
 
 
 def _write_all(handle: int, data: bytes) -> None:

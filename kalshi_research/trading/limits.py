@@ -153,7 +153,7 @@ class Exposure:
     desk: Desk
     orders: Sequence[OrderTerms]
     positions: dict[str, int] = field(default_factory=dict)
-    resting: dict[str, OrderFacts] = field(default_factory=dict)
+    shown: dict[str, OrderFacts] = field(default_factory=dict)
 
     def check_again(self) -> None:
         """Check everything that others may have changed since; to be called alone with the journal.
@@ -181,7 +181,11 @@ class Exposure:
         adds = sum(t.count for t in self.orders if (t.ticker, t.side) == (ticker, side))
         if not adds:
             return
-        rests = sum(o.remaining for o in self.resting.values() if (o.ticker, o.side) == (ticker, side))
+        rests = sum(
+            o.remaining
+            for o in self.shown.values()
+            if o.status == "resting" and (o.ticker, o.side) == (ticker, side)
+        )
         worst = sign * self.positions.get(ticker, 0) + rests + self._unseen(ticker, side) + adds
         if worst > limits.position:
             what = "YES" if sign > 0 else "NO"
@@ -199,11 +203,7 @@ class Exposure:
                 continue
             terms = OrderTerms.restored(intent.terms)
             recent = intent.open or now - intent.sent_at < 60
-            if (
-                recent
-                and (terms.ticker, terms.side) == (ticker, side)
-                and intent.key not in self.resting
-            ):
+            if recent and (terms.ticker, terms.side) == (ticker, side) and intent.key not in self.shown:
                 total += terms.count if intent.open else (intent.filled or 0) + (intent.remaining or 0)
         return total
 
@@ -243,8 +243,10 @@ def check_limits(desk: Desk, orders: Sequence[OrderTerms]) -> Exposure:
     for ticker in {terms.ticker for terms in orders}:
         seconds = desk.read_seconds
         exposure.positions[ticker] = read_position(desk.client, ticker, seconds=seconds)
-        shown = read_orders(desk.client, ticker, status="resting", seconds=seconds)
-        exposure.resting.update({o.client_order_id or o.order_id: o for o in shown.by_order_id.values()})
+        for status, since in (("resting", None), (None, desk.pace.now())):
+            shown = read_orders(desk.client, ticker, status=status, sent_at=since, seconds=seconds)
+            for order in shown.by_order_id.values():
+                exposure.shown[order.client_order_id or order.order_id] = order
     return exposure
 
 

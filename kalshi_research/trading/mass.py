@@ -65,6 +65,7 @@ def cancel_orders(client: Client, orders: Iterable[str | OrderReport]) -> list[O
     ['canceled']
     """
     desk = desk_of(client)
+    desk.require_permission()
     if isinstance(orders, (str, Mapping, OrderReport)) or not isinstance(orders, Iterable):
         raise InputError("orders must be a list of orders; nothing was sent. For one use cancel_order.")
     rows = list(orders)
@@ -199,6 +200,7 @@ def cancel_all_orders(client: Client, *, subaccount: int | None = None) -> list[
     True
     """
     desk = desk_of(client)
+    desk.require_permission()
     resting = _resting(desk, subaccount)
     if desk.dialect != "2025":
         _send_cancel_all(desk, subaccount)

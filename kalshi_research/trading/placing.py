@@ -263,6 +263,8 @@ def mark_sent(desk: Desk, keys: list[str]) -> None:
                     f"order {key} was closed by another call; nothing was sent. Call again."
                 )
             rows.append(replace(intent, state="SENT", sent_at=now, until=until, sends=intent.sends + 1))
+            for known in (desk.gave_up, desk.absent_at):
+                known.pop(key, None)
         journal.write(*rows)
 
 

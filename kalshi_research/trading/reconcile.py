@@ -60,7 +60,6 @@ class Search:
     def __init__(self, desk: Desk, keys: Iterable[str]) -> None:
         self.desk = desk
         self.pending = list(keys)
-        self._absent_at: dict[str, float] = {}
 
     def look(self) -> None:
         """One look; what is decided leaves `pending`."""
@@ -77,12 +76,14 @@ class Search:
             shown = self._read(intents)
         except KalshiError:
             return
+        absent = []
         for intent in intents:
             order = shown.by_client_id.get(intent.key)
             if order is not None:
                 self._found(intent, order)
-            else:
-                self._missing(intent, shown)
+            elif self._seen_absent(intent):
+                absent.append(intent)
+        self._decide(absent, shown)
 
     def _found(self, intent: Intent, order: OrderFacts) -> None:
         terms = OrderTerms.restored(intent.terms)
@@ -114,23 +115,34 @@ class Search:
             raise KalshiError("there is nothing to look for")
         return found
 
-    def _missing(self, intent: Intent, shown: Evidence) -> None:
-        """An order is not shown; decide whether that proves anything yet."""
+    def _seen_absent(self, intent: Intent) -> bool:
+        """Whether an order that is not shown has now been absent twice in reads that count."""
         pace = self.desk.pace
         if not self.is_old_enough(intent):
-            return
+            return False
         now = pace.monotonic()
-        before = self._absent_at.setdefault(intent.key, now)
-        if now == before or now - before < pace.seconds(pace.looks_apart):
-            return
-        try:
-            order = self._elsewhere(intent, shown)
-        except KalshiError:
-            return
-        if order is not None:
-            self._found(intent, order)
-        else:
-            self._close(intent, "the exchange shows no such order")
+        before = self.desk.absent_at.setdefault(intent.key, now)
+        return now - before >= pace.seconds(pace.looks_apart) and now > before
+
+    @property
+    def half_proven(self) -> bool:
+        """Whether a second look, some time after the first, would decide something."""
+        return any(key in self.desk.absent_at for key in self.pending)
+
+    def _decide(self, absent: list[Intent], shown: Evidence) -> None:
+        """Look for orders absent twice where lists do not reach; not there means not placed."""
+        for ticker in {str(intent.terms["ticker"]) for intent in absent}:
+            some = [intent for intent in absent if intent.terms["ticker"] == ticker]
+            try:
+                found = self._elsewhere(ticker, some, shown)
+            except KalshiError:
+                continue
+            for intent in some:
+                order = found.by_client_id.get(intent.key)
+                if order is not None:
+                    self._found(intent, order)
+                else:
+                    self._close(intent, "the exchange shows no such order")
 
     def is_old_enough(self, intent: Intent) -> bool:
         """Whether reads of now would show it, however late it was taken."""
@@ -142,34 +154,29 @@ class Search:
         last = intent.until if gave_up is None else pace.now() - waited
         return desk.clock.covers(last, pace.margin)
 
-    def _elsewhere(self, intent: Intent, shown: Evidence) -> OrderFacts | None:
-        """Look where a list may not reach: the archive, and the orders behind strange fills."""
-        desk = self.desk
-        terms, seconds = OrderTerms.restored(intent.terms), desk.read_seconds
-        more = read_orders(
-            desk.client, terms.ticker, sent_at=intent.sent_at, historical=True, seconds=seconds
-        )
-        found = more.by_client_id.get(intent.key)
-        if found is not None:
-            return found
-        known = {*shown.by_order_id, *more.by_order_id}
-        strange = strange_fills(
-            desk.client, terms.ticker, known, sent_at=intent.sent_at, seconds=seconds
-        )
-        for order_id in {fill.order_id for fill in strange if fill.side == terms.side}:
+    def _elsewhere(self, ticker: str, intents: list[Intent], shown: Evidence) -> Evidence:
+        """The orders of a market with the archive, and those behind strange fills."""
+        desk, seconds = self.desk, self.desk.read_seconds
+        since = min(intent.sent_at for intent in intents)
+        found = read_orders(desk.client, ticker, sent_at=since, historical=True, seconds=seconds)
+        known = {*shown.by_order_id, *found.by_order_id}
+        sides = {OrderTerms.restored(intent.terms).side for intent in intents}
+        strange = strange_fills(desk.client, ticker, known, sent_at=since, seconds=seconds)
+        for order_id in {fill.order_id for fill in strange if fill.side in sides}:
             order = read_order(desk.client, order_id, seconds=seconds)
             if order is None:
                 raise KalshiError("a fill belongs to an order that the exchange does not show yet")
-            if order.client_order_id == intent.key:
-                return order
-        return None
+            found.add(order)
+        return found
 
     def _close(self, intent: Intent, note: str) -> None:
         self.desk.journal.note(intent.key, state="NOT_PLACED", note=note)
         self.pending.remove(intent.key)
 
 
-def settle(desk: Desk, keys: Iterable[str], patience: float) -> dict[str, Intent]:
+def settle(
+    desk: Desk, keys: Iterable[str], patience: float, search: Search | None = None
+) -> dict[str, Intent]:
     """Find out what became of new orders, for as long as `patience` lasts.
 
     Parameters
@@ -179,14 +186,16 @@ def settle(desk: Desk, keys: Iterable[str], patience: float) -> dict[str, Intent
         Client order ids.
     patience : float
         [s]; 0 looks once.
+    search : Search, optional
+        One that has begun.
 
     Returns
     -------
     dict
         The intents as they are then; those that are still open are unknown.
     """
-    search = Search(desk, keys)
-    wanted, pace = list(search.pending), desk.pace
+    wanted, pace = list(keys), desk.pace
+    search = search or Search(desk, wanted)
     ends, pause = pace.monotonic() + patience, _FIRST_PAUSE
     while True:
         search.look()

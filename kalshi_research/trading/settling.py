@@ -106,12 +106,11 @@ def settle_changes(desk: Desk, keys: Iterable[str], patience: float) -> dict[str
         The intents as they are then; those that are still open are unknown.
     """
     wanted, pace = list(keys), desk.pace
-    absent_at: dict[str, float] = {}
     ends, pause = pace.monotonic() + patience, _FIRST_PAUSE
     while True:
         pending = [i for key in wanted if (i := desk.journal.get(key)) is not None and i.open]
         for intent in pending:
-            _look(desk, intent, absent_at)
+            _look(desk, intent)
         left = ends - pace.monotonic()
         if left <= 0 or not any(i.open for key in wanted if (i := desk.journal.get(key)) is not None):
             break
@@ -120,7 +119,7 @@ def settle_changes(desk: Desk, keys: Iterable[str], patience: float) -> dict[str
     return {key: found for key in wanted if (found := desk.journal.get(key)) is not None}
 
 
-def _look(desk: Desk, intent: Intent, absent_at: dict[str, float]) -> None:
+def _look(desk: Desk, intent: Intent) -> None:
     pace, journal = desk.pace, desk.journal
     if intent.state == "PREPARED" and not journal.is_busy(intent, pace.now()):
         journal.note(intent.key, state="NOT_PLACED", note="it was never sent")
@@ -142,7 +141,7 @@ def _look(desk: Desk, intent: Intent, absent_at: dict[str, float]) -> None:
     if not _is_old_enough(desk, intent):
         return
     now = pace.monotonic()
-    before = absent_at.setdefault(intent.key, now)
+    before = desk.absent_at.setdefault(intent.key, now)
     if now > before and now - before >= pace.seconds(pace.looks_apart):
         _not_done(desk, intent, order)
 
