@@ -23,6 +23,7 @@ _STREAM = (
     "tests/test_sandbox_stream.py",
     "tests/test_sandbox_stream_floor.py",
     "tests/test_sandbox_faults_stream.py",
+    "tests/test_dialect_2025_payloads.py",
     "tests/test_dialect_2025_stream.py",
 )
 

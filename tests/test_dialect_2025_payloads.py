@@ -1,0 +1,54 @@
+"""Payloads of the stream of late 2025, figure by figure: whole contracts, cents, seconds."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any, cast
+
+from kalshi_research.sandbox.engine import LINEAR_CENT, Lifecycle, PositionUpdate
+from kalshi_research.sandbox.stream import guide_payloads
+
+NOW = 1_795_186_800_250_000
+
+
+def said(payload: bytes | None) -> Any:
+    assert payload is not None
+    return json.loads(b"{" + payload.lstrip(b",").strip().removesuffix(b"}") + b"}")["msg"]
+
+
+def life(kind: Any) -> Lifecycle:
+    close = NOW + 3_600_000_000
+    return Lifecycle(7, NOW, "M", kind, "active", close, "yes", 10_000, LINEAR_CENT)
+
+
+def test_a_position_is_in_contracts_and_money_in_cents_and_dollars() -> None:
+    event = PositionUpdate(1, NOW, "A", 0, "M", -300, 1_410_000, 0, -20_000, 70_000, 1_700)
+    told = said(guide_payloads.market_position(event, "user"))
+    assert {name: told[name] for name in ("user_id", "market_ticker", "position", "volume")} == {
+        "user_id": "user", "market_ticker": "M", "position": -3, "volume": 17,
+    }  # fmt: skip
+    assert (told["position_cost"], told["realized_pnl"], told["fees_paid"]) == (141, -2, 7)
+    assert told["position_cost_dollars"].startswith("1.41")
+
+
+def test_the_life_of_a_market_is_told_in_seconds() -> None:
+    announced = {"open_ts": 5}
+    source = cast("Any", SimpleNamespace(announcement=lambda ticker: announced))
+    silent = cast("Any", SimpleNamespace(announcement=lambda ticker: None))
+    seconds = NOW // 1_000_000
+    created = said(guide_payloads.lifecycle(life("created"), source))
+    assert created == {
+        "market_ticker": "M", "event_type": "created", "open_ts": 5, "close_ts": seconds + 3600,
+    }  # fmt: skip
+    assert guide_payloads.lifecycle(life("created"), silent) is None
+    assert guide_payloads.lifecycle(life(""), source) is None
+    for kind, more in (
+        ("activated", {"is_deactivated": False}),
+        ("deactivated", {"is_deactivated": True}),
+        ("close_date_updated", {"close_ts": seconds + 3600}),
+        ("determined", {"result": "yes", "determination_ts": seconds}),
+        ("settled", {"settled_ts": seconds}),
+    ):
+        told = said(guide_payloads.lifecycle(life(kind), source))
+        assert told == {"market_ticker": "M", "event_type": kind} | more
