@@ -112,7 +112,7 @@ if TYPE_CHECKING:
         get_trades,
         search_markets,
     )
-    from kalshi_research.panels import BookPanel, MarketBrowser, OrderPanel
+    from kalshi_research.panels import BookPanel, Desk, MarketBrowser, OrderPanel, PortfolioPanel
     from kalshi_research.plotting import (
         drawn,
         plot_candlesticks,
@@ -304,7 +304,7 @@ _HOME = {
     ),
     "provenance": ("source_line",),
     "report": ("write_report",),
-    "panels": ("BookPanel", "MarketBrowser", "OrderPanel"),
+    "panels": ("BookPanel", "Desk", "MarketBrowser", "OrderPanel", "PortfolioPanel"),
     "trading": (
         "OrderReport",
         "OrderTicket",
@@ -331,12 +331,14 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "BookPanel",
     "Client",
+    "Desk",
     "FeeTerms",
     "KalshiError",
     "MarketBrowser",
     "OrderPanel",
     "OrderReport",
     "OrderTicket",
+    "PortfolioPanel",
     "amend_order",
     "arm",
     "book_notional",

@@ -134,10 +134,7 @@ class BookModel(traitlets.HasTraits):
         self._stops: list[Any] = []
         self._lock = threading.RLock()
         self._painter = Painter(self.paint, rate=rate)
-        self.observe(
-            lambda change: self._jobs.do(lambda: self._follow(change["new"]), None, self._failed),
-            "ticker",
-        )
+        self.observe(self._retitled, "ticker")
         if self._stream is not None:
             self._listen(self._stream)
 
@@ -147,6 +144,10 @@ class BookModel(traitlets.HasTraits):
         return self._client
 
     # --- following --------------------------------------------------------------------------------
+
+    def _retitled(self, change: Any) -> None:
+        self.book, self.top, self.trades = _NO_BOOK, "", []  # no price of another market is clicked
+        self._jobs.do(lambda: self._follow(change["new"]), None, self._failed)
 
     def _follow(self, ticker: str) -> None:
         with self._lock:

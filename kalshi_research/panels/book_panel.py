@@ -8,7 +8,7 @@ import ipywidgets as widgets
 import traitlets
 
 from kalshi_research.panels.book_model import BookModel
-from kalshi_research.panels.frame import badge, column, line
+from kalshi_research.panels.frame import Panel, line
 from kalshi_research.panels.jobs import Jobs
 from kalshi_research.panels.views import Ladder, Plain, Table
 
@@ -26,7 +26,7 @@ _TRADES = [
 ]
 
 
-class BookPanel(widgets.VBox):
+class BookPanel(Panel):
     """One order book as it moves, with your own orders in it and the last trades beside it.
 
     The bids are YES bids; the asks are implied by NO bids. What is not proven to be current is
@@ -58,7 +58,6 @@ class BookPanel(widgets.VBox):
     'no market chosen'
     """
 
-    ticker = traitlets.Unicode()
     picked: traitlets.Dict[str, Any] = traitlets.Dict()
 
     def __init__(
@@ -78,7 +77,7 @@ class BookPanel(widgets.VBox):
         widgets.dlink((model, "note"), (note, "value"))
         widgets.dlink((model, "ticker"), (ladder, "label"), lambda name: f"Order book of {name}")
         ladder.on_msg(self._pick)
-        super().__init__()
+        super().__init__(model.client)
         sides = widgets.HBox(
             [
                 widgets.Box([ladder], layout=widgets.Layout(flex="3 1 320px", min_width="0")),
@@ -86,8 +85,7 @@ class BookPanel(widgets.VBox):
             ],
             layout=widgets.Layout(flex_flow="row wrap", grid_gap="8px", width="100%"),
         )
-        self.children = (line(badge(model.client), market, top, state), sides, note)
-        column(self)
+        self.children = (line(self.badge, market, top, state), sides, note)
         widgets.link((self, "ticker"), (model, "ticker"))
         self.ticker = ticker
 

@@ -7,15 +7,48 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
+import traitlets
 
+from kalshi_research.errors import printable
 from kalshi_research.panels.views import Link, Plain
 
 if TYPE_CHECKING:
     from kalshi_research.client import Client
 
-__all__ = ["badge", "button", "column", "line"]
+__all__ = ["Panel", "badge", "button", "line"]
 
 _log = logging.getLogger(__name__)
+
+
+class Panel(widgets.VBox):
+    """A box that says what it is where no kernel brings it to life.
+
+    Attributes
+    ----------
+    ticker : str
+        The market that is shown.
+    """
+
+    ticker = traitlets.Unicode()
+
+    def __init__(self, client: Client) -> None:
+        self._exchange = client.environment.name
+        super().__init__()
+        self.badge = badge(client)
+        self.layout = widgets.Layout(width="100%", min_width="0", grid_gap="6px")
+
+    def __repr__(self) -> str:
+        market = f" {printable(self.ticker, 40)}" if self.ticker else ""
+        return f"<{type(self).__name__} {self._exchange}{market}>"
+
+    def _repr_mimebundle_(self, **more: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = super()._repr_mimebundle_(**more)
+        # What a saved notebook shows before it is run.
+        shown["text/plain"] = (
+            f"{type(self).__name__} ({self._exchange}): not connected. "
+            "Run this cell to bring it to life; that sends nothing."
+        )
+        return shown
 
 
 def badge(client: Client) -> Plain:
@@ -49,8 +82,3 @@ def line(*parts: widgets.Widget) -> widgets.HBox:
     return widgets.HBox(
         parts, layout=widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="6px")
     )
-
-
-def column(box: widgets.VBox) -> None:
-    """The layout of a panel."""
-    box.layout = widgets.Layout(width="100%", min_width="0", grid_gap="6px")

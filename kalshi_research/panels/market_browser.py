@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
-import traitlets
 
 from kalshi_research.panels.browser_model import STATUSES, BrowserModel
-from kalshi_research.panels.frame import badge, button, column, line
+from kalshi_research.panels.frame import Panel, button, line
 from kalshi_research.panels.jobs import Jobs
 from kalshi_research.panels.views import Link, Plain, Table
 
@@ -24,7 +23,7 @@ _EMPTY = {
 }
 
 
-class MarketBrowser(widgets.VBox):
+class MarketBrowser(Panel):
     """Find a market: series, their events, their markets, or words of any market.
 
     Parameters
@@ -46,8 +45,6 @@ class MarketBrowser(widgets.VBox):
     >>> browser.model.level
     'series'
     """
-
-    ticker = traitlets.Unicode()
 
     def __init__(self, client: Client, *, height: str = "340px") -> None:
         self.jobs = Jobs("browser")
@@ -90,15 +87,14 @@ class MarketBrowser(widgets.VBox):
         model.observe(placed, ["place", "busy", "ticker", "rows"])
         table.observe(lambda change: model.open(change["new"]) if change["new"] else None, "selected")
         model.observe(lambda _: table.set_trait("selected", model.ticker), ["level", "place"])
-        super().__init__()
+        super().__init__(client)
         widgets.link((model, "ticker"), (self, "ticker"))
         self.children = (
-            line(badge(client), words, everywhere, status, top, up, again),
+            line(self.badge, words, everywhere, status, top, up, again),
             line(where, page),
             halted,
             table,
             note,
         )
-        column(self)
         placed()
         model.refresh()

@@ -97,6 +97,8 @@ class OrderModel(traitlets.HasTraits):
     chosen : str
         The resting order chosen, by its id.
     busy : bool
+    views : int or None
+        In how many places it is shown; with 0 nothing is asked for. None: not counted.
     """
 
     ticker = traitlets.Unicode()
@@ -114,6 +116,7 @@ class OrderModel(traitlets.HasTraits):
     orders: traitlets.List[dict[str, Any]] = traitlets.List()
     chosen = traitlets.Unicode()
     busy = traitlets.Bool(False)
+    views = traitlets.Int(None, allow_none=True)
 
     def __init__(self, client: Client, jobs: Jobs) -> None:
         super().__init__()
@@ -149,7 +152,8 @@ class OrderModel(traitlets.HasTraits):
         self._do(lambda: self._fetch(ticker), self._loaded)
 
     def _look_again(self) -> None:
-        if self.ticker and not self._jobs.busy and self.stage == "editing":
+        self._check_lock()
+        if self.ticker and self.views != 0 and not self._jobs.busy and self.stage == "editing":
             ticker = self.ticker
             self._jobs.do(lambda: self._fetch(ticker), self._loaded, self._failed)
 

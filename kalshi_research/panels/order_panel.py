@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
-import traitlets
 
-from kalshi_research.panels.frame import badge, button, column, line
+from kalshi_research.panels.frame import Panel, button, line
 from kalshi_research.panels.jobs import Jobs
 from kalshi_research.panels.order_model import EXPIRIES, OrderModel
 from kalshi_research.panels.views import Plain, Table
@@ -31,7 +30,7 @@ _FORCES = {
 }
 
 
-class OrderPanel(widgets.VBox):
+class OrderPanel(Panel):
     """Place an order in two steps: *Preview* shows what would be sent, *Confirm* sends it once.
 
     Any edit, and any move of the market that changes what you saw, takes the preview back.
@@ -58,14 +57,12 @@ class OrderPanel(widgets.VBox):
     'editing'
     """
 
-    ticker = traitlets.Unicode()
-
     def __init__(self, client: Client, ticker: str = "") -> None:
         self.jobs = Jobs("orders")
         self.model = OrderModel(client, self.jobs)
-        super().__init__()
+        super().__init__(client)
         self.children = (
-            line(badge(client), self._text("ticker", "title"), self._text("title")),
+            line(self.badge, self._text("ticker", "title"), self._text("title")),
             self._text("touch", "number quiet"),
             self._text("locked", "warn"),
             self._form(),
@@ -76,9 +73,15 @@ class OrderPanel(widgets.VBox):
             self._text("note", "warn"),
             self._resting(),
         )
-        column(self)
+        self._view_count = 0
+        widgets.dlink((self, "_view_count"), (self.model, "views"))
         widgets.link((self, "ticker"), (self.model, "ticker"))
         self.ticker = ticker
+
+    def close(self) -> None:
+        """Stop looking at the market and take the panel away."""
+        self.model.close()
+        super().close()
 
     def _text(self, name: str, role: str = "") -> Plain:
         shown = Plain(role=role, live="warn" in role)
