@@ -83,7 +83,7 @@ class Server:
             while connection.transport.get_write_buffer_size() > 1 << 20:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
-        async for text in connection:
+        while (text := await heard(connection)) is not None:
             command = json.loads(text)
             params = command.get("params", {})
             if command["cmd"] == "subscribe":
@@ -135,6 +135,17 @@ class Server:
         body = {"market_ticker": ticker, "clock": 10**9, "yes_dollars_fp": yes, "no_dollars_fp": no}
         frame = {"type": "orderbook_snapshot", "id": command, "sid": 1, "seq": number, "msg": body}
         return json.dumps(frame).encode() + b"\n"
+
+
+async def heard(connection: Any) -> str | None:
+    """The next command; None where the client has gone."""
+    from websockets.exceptions import ConnectionClosed
+
+    try:
+        text: str = await connection.recv()
+    except ConnectionClosed:
+        return None
+    return text
 
 
 def final_books(lines: list[bytes]) -> dict[str, tuple[dict[int, int], dict[int, int]]]:
@@ -190,16 +201,14 @@ class Clock:
 
     def found(self, count: int, books: dict[str, Any]) -> Found:
         """What is to be told."""
-        return {
-            "rate": count / self.wall, "cpu": self.cpu / count * 1e6, "wrong": wrong_sides(books),
-        }  # fmt: skip
+        legs = {name: [sorted(leg.items()) for leg in both] for name, both in books.items()}
+        return {"rate": count / self.wall, "cpu": self.cpu / count * 1e6, "books": legs}
 
 
-def wrong_sides(books: dict[str, Any]) -> int:
-    """How many of all book sides, as price to count in integers, are not what they should be."""
-    truth = final_books(recording())
+def wrong_sides(books: dict[str, Any], truth: dict[str, Any]) -> int:
+    """How many of all book sides, as pairs of price and count in integers, are not as they should be."""
     return sum(
-        mine != theirs
+        [tuple(pair) for pair in mine or ()] != sorted(theirs.items())
         for ticker, legs in truth.items()
         for mine, theirs in zip(books.get(ticker, (None, None)), legs, strict=True)
     )
@@ -583,6 +592,7 @@ def main() -> None:
 
 def race(names: list[str], pythons: dict[str, str], port: int, rounds: int) -> None:
     """Rates and wrong sides of everybody, in turns."""
+    truth = final_books(recording())
     rates: dict[str, float] = {}
     cpu: dict[str, float] = {}
     wrong: dict[str, tuple[int, int]] = {}
@@ -592,10 +602,10 @@ def race(names: list[str], pythons: dict[str, str], port: int, rounds: int) -> N
             found = run(python, name, port, "fast")
             rates[name] = max(rates.get(name, 0.0), found["rate"])
             cpu[name] = min(cpu.get(name, 1e9), found["cpu"])
-            wrong[name] = (found["wrong"], 0)
+            wrong[name] = (wrong_sides(found["books"], truth), 0)
     for name in names:
         lossy = run(pythons.get(name) or sys.executable, name, port, "lossy")
-        wrong[name] = (wrong[name][0], lossy["wrong"])
+        wrong[name] = (wrong[name][0], wrong_sides(lossy["books"], truth))
     print(f"{DELTAS:,} deltas, {MARKETS} markets, best bid and ask read after each, best of {rounds}")
     print(
         f"  {'':<12} {'messages/s':>12} {'CPU µs each':>12}"
