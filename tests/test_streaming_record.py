@@ -64,6 +64,9 @@ def test_a_recording_is_replayed_to_the_books_of_the_stream(venue: Faulty, tmp_p
     assert (replay.quotes["status"] == "live").all(), "the books as they stood come first"
     assert recording.holes["kind"].tolist() == ["begin", "end"]
     same = kr.replay_book(tmp_path, every=None)
+    for frame in (*replay, *same):
+        source = frame.attrs["kalshi"]
+        assert (source["environment"], source["simulated"]) == ("sandbox", True)
     pd.testing.assert_frame_equal(same.quotes, replay.quotes)
 
 
@@ -327,3 +330,40 @@ def test_what_was_acknowledged_survives_a_kill(venue: Faulty, tmp_path: Path) ->
             pq.ParquetFile(path, page_checksum_verification=True).read()
     begins = recording.holes.loc[recording.holes["kind"] == "begin", "note"]
     assert begins.str.contains("ended without a goodbye").sum() == 3
+
+
+# From a terminal
+
+
+def test_the_record_command_records_until_it_is_stopped(tmp_path: Path) -> None:
+    folder = tmp_path / "books"
+    arguments = ["record", "KXHIGHNY-26NOV21-B46.5", "--output", os.fspath(folder), "--every", "100ms"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kalshi_research", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert "SIMULATED" in process.stdout.readline()
+    assert "messages" in process.stdout.readline()
+    until(lambda: list(folder.glob("*.parquet")), 30)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+    assert "Stopped after 0:00:" in out
+    recording = read_recording(folder)
+    assert recording.holes["kind"].tolist() == ["begin", "end"]
+    assert recording.replay().quotes["status"].iloc[-1] == "live"
+
+
+def test_the_record_command_says_what_is_wrong(
+    venue: Faulty, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kalshi_research.cli import main
+
+    monkeypatch.setattr("kalshi_research.cli._stop_at_signals", lambda stop: None)
+    url = f"http://127.0.0.1:{venue.port}"
+    assert main(["record", "M0", "-e", url, "-o", os.fspath(tmp_path / "a")]) == 2
+    assert "needs a key" in capsys.readouterr().err
+    assert main(["record", "M0", "-c", "candles", "-o", os.fspath(tmp_path / "a")]) == 2
+    assert "no channel" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()

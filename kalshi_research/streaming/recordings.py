@@ -108,6 +108,8 @@ class Recording:
     folder : Path
     runs : list of dict
         What each recording in the folder says of itself.
+    origin : dict
+        The ``environment`` that was recorded, and whether any of it was ``simulated``.
     """
 
     def __init__(self, folder: Path, *, skip_damaged: bool = False) -> None:
@@ -148,6 +150,14 @@ class Recording:
         return table
 
     @property
+    def origin(self) -> dict[str, Any]:
+        """Which `environment` was recorded, and whether any of it was `simulated`."""
+        return {
+            "environment": str(self.runs[0].get("environment", "file")) if self.runs else "file",
+            "simulated": any(run.get("simulated") for run in self.runs),
+        }
+
+    @property
     def frame(self) -> pd.DataFrame:
         """Every message and everything that happened, in order; see `read_recording`."""
         return self._frame([*self._tables()])
@@ -170,9 +180,8 @@ class Recording:
         frame: pd.DataFrame = table.to_pandas().astype(
             {"sid": "Int64", "seq": "Int64", "clock": "Int64", "note": "str"}
         )
-        simulated = any(run.get("simulated") for run in self.runs)
         frame.attrs[KEY] = provenance(
-            environment=str(self.runs[0].get("environment", "file")) if self.runs else "file",
+            **self.origin,
             host=printable(self.folder.name, 80),
             endpoint="recording",
             fetched_at=datetime.now(UTC),
@@ -180,7 +189,6 @@ class Recording:
             pages=len(tables),
             complete=not frame["kind"].isin(["break", "hole"]).any(),
             schema="recording/1",
-            simulated=simulated,
         )
         return frame
 

@@ -14,7 +14,7 @@ from kalshi_research.provenance import KEY, provenance
 from kalshi_research.schemas.stream import Delta, Trade
 from kalshi_research.streaming import frames
 from kalshi_research.streaming.instants import UNTIMED, Instants, given_instants, step, times_of
-from kalshi_research.streaming.sources import Recording, arrivals, name_of
+from kalshi_research.streaming.sources import Recording, arrivals, name_of, origin_of
 from kalshi_research.streaming.state import Session
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def replay_book(
     stream = arrivals(frames)
     while chunk := list(islice(stream, _CHUNK)):
         run.take(chunk)
-    return run.result(name, sparse=seq == "sparse")
+    return run.result(name, origin_of(frames), sparse=seq == "sparse")
 
 
 class _Run:
@@ -285,7 +285,7 @@ class _Run:
                         frames.pack_level(instant, code, is_ask, level, price, count, total)
                     )
 
-    def result(self, name: str, *, sparse: bool) -> Replay:
+    def result(self, name: str, origin: dict[str, Any], *, sparse: bool) -> Replay:
         """The frames of all that was noted."""
         if not self._arrival:
             raise DecodeError(f"{name} holds no frames")
@@ -312,7 +312,7 @@ class _Run:
         troubled = bool(holes or counters.early or counters.withheld)
         for frame, kind in zip(result, Replay._fields, strict=True):
             source = provenance(
-                environment="file",
+                **origin,
                 host=name,
                 endpoint="websocket",
                 fetched_at=datetime.now(UTC),

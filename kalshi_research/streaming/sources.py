@@ -32,7 +32,7 @@ from kalshi_research.streaming import recordings
 if TYPE_CHECKING:
     from kalshi_research.schemas.stream import Event
 
-__all__ = ["Arrival", "Recording", "arrivals", "merged", "name_of"]
+__all__ = ["Arrival", "Recording", "arrivals", "merged", "name_of", "origin_of"]
 
 Frame: TypeAlias = bytes | str | Mapping[str, Any]
 Recording: TypeAlias = (
@@ -67,6 +67,16 @@ def name_of(recording: Recording) -> str:
     if isinstance(recording, list | tuple) and recording and all(map(_is_path, recording)):
         return printable(", ".join(Path(fspath(each)).name for each in recording))
     return "frames"
+
+
+def origin_of(recording: Recording) -> dict[str, Any]:
+    """The environment that was recorded, where that is known, and whether it was simulated."""
+    if isinstance(recording, str | PathLike) and _is_path(recording):
+        path = Path(fspath(recording))
+        recording = recordings.read_recording(path) if path.is_dir() else path
+    if isinstance(recording, recordings.Recording):
+        return recording.origin
+    return {"environment": "file"}
 
 
 def arrivals(recording: Recording) -> Iterator[Arrival]:
