@@ -1,4 +1,4 @@
-"""The command ``kalshi-research``: reports, JupyterLab, a simulated exchange.
+"""The command ``kalshi-research``: reports, JupyterLab, a simulated exchange, recordings.
 
 Every command is a call of a public function. Exit codes: 0 done, 2 something is wrong and
 the message says what, 130 interrupted.
@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -47,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _report(options)
         if options.command == "sandbox":
             return _sandbox(options)
+        if options.command == "record":
+            return _record(options)
         return _lab(options.folder, rest)
     except KalshiError as error:
         print(f"kalshi-research {options.command}: {error}", file=sys.stderr)
@@ -90,7 +93,32 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--seed", type=int, default=0, help="which world; the same seed gives the same")
     sandbox.add_argument("--port", type=int, default=0, help="default: any free one")
     _add_sandbox_options(sandbox)
+    _add_record(commands.add_parser("record", help="record live books and trades until Ctrl-C"))
     return parser
+
+
+def _add_record(record: argparse.ArgumentParser) -> None:
+    record.add_argument("tickers", nargs="+", metavar="TICKER")
+    record.add_argument(
+        "-e",
+        "--environment",
+        default="sandbox",
+        metavar="NAME",
+        help="sandbox (the default), demo, prod or the loopback URL of a sandbox",
+    )
+    record.add_argument(
+        "-c", "--channels", default="books,trades", metavar="LIST", help="default: books,trades"
+    )
+    record.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("recordings"),
+        metavar="FOLDER",
+        help="default: recordings",
+    )
+    record.add_argument("--every", default="5s", metavar="TIME", help="how often what came is written")
+    record.add_argument("--duration", type=float, metavar="SECONDS", help="default: until Ctrl-C")
 
 
 def _add_sandbox_options(sandbox: argparse.ArgumentParser) -> None:
@@ -180,6 +208,46 @@ def _sandbox(options: argparse.Namespace) -> int:
             pass
     print("Stopped.")
     return 0
+
+
+def _record(options: argparse.Namespace) -> int:
+    from kalshi_research.client import connect
+    from kalshi_research.streaming.terminal import record_until
+
+    stop = threading.Event()
+    _stop_at_signals(stop)
+    with connect(options.environment) as client:
+        print(
+            f"Recording into {options.output} ({client.environment.banner}). Ctrl-C stops it.",
+            flush=True,
+        )
+        last = record_until(
+            stop,
+            client,
+            options.tickers,
+            options.output,
+            channels=options.channels.split(","),
+            every=options.every,
+            duration=options.duration,
+            report=_status_line(),
+        )
+    print(f"\nStopped after {last}")
+    print(f"Read it back with kalshi_research.read_recording({str(options.output)!r})")
+    return 0
+
+
+def _status_line() -> Callable[[str], None]:
+    """One line that is written over itself on a terminal, and said once a minute elsewhere."""
+    if sys.stdout.isatty():
+        return lambda line: print(f"\r{line}\x1b[K", end="", flush=True)
+    due = [0.0]
+
+    def say(line: str) -> None:
+        if time.monotonic() >= due[0]:
+            due[0] = time.monotonic() + 60
+            print(line, flush=True)
+
+    return say
 
 
 def _stop_at_signals(stop: threading.Event) -> None:
