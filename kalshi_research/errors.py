@@ -9,6 +9,7 @@
     ├── TransportError       no usable answer arrived
     │   ├── NotSentError     provably nothing reached the exchange
     │   └── DeadlineError    the time set for the call ran out
+    │       └── UnsentDeadlineError  before anything was sent; a NotSentError as well
     ├── ApiError             the exchange answered with an error
     │   ├── BadRequestError  400
     │   ├── AuthError        401, 403
@@ -81,6 +82,7 @@ __all__ = [
     "SecurityWarning",
     "ServerError",
     "TransportError",
+    "UnsentDeadlineError",
     "WalkInterrupted",
     "printable",
     "warn",
@@ -144,6 +146,10 @@ class NotSentError(TransportError):
 
 class DeadlineError(TransportError):
     """The total time set for the call ran out."""
+
+
+class UnsentDeadlineError(DeadlineError, NotSentError):
+    """The total time set for the call ran out before a single byte of the request left."""
 
 
 class ApiError(KalshiError):

@@ -20,12 +20,12 @@ TICKER = "KXHIGHNY-26NOV21-B44.5"
 class Venue:
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
-        sandbox.faults.scale = 1 / 20
+        sandbox.faults.scale = 1 / 40
         key_id, key = sandbox.credentials(0, key_type="rsa")
         self.client = kr.connect(
             sandbox.url.removesuffix("/trade-api/v2"), key_id=key_id, private_key=key, dialect="2025"
         )
-        desk_of(self.client).pace = Pace(settle_margin=20.0, patience=60.0, scale=1 / 20)
+        desk_of(self.client).pace = Pace(settle_margin=20.0, patience=60.0, scale=1 / 40)
 
     def place(self, price: str = "0.02", quantity: Any = 5, **more: Any) -> kr.OrderReport:
         return kr.create_order(self.client, TICKER, quantity=quantity, price=price, **more)

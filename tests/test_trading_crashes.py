@@ -24,7 +24,7 @@ from kalshi_research.trading import Pace, desk
 from kalshi_research.trading.desk import desk_of
 
 TICKER = "KXHIGHNY-26NOV21-B44.5"
-PACE = {"settle_margin": 20.0, "patience": 60.0, "scale": 1 / 20}
+PACE = {"settle_margin": 20.0, "patience": 60.0, "scale": 1 / 40}
 
 # A client in a process of its own. What is patched is patched here; the library has no hooks.
 CLIENT = """
@@ -38,7 +38,7 @@ import warnings
 warnings.simplefilter("ignore")
 url, key_id, key_file, point, number = sys.argv[1:6]
 client = kr.connect(url, key_id=key_id, private_key=key_file)
-desk_of(client).pace = Pace(settle_margin=20.0, patience=60.0, scale=1 / 20)
+desk_of(client).pace = Pace(settle_margin=20.0, patience=60.0, scale=1 / 40)
 
 def die(*_args, **_more):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -96,7 +96,7 @@ class Venue:
         self.key_id, _ = sandbox.credentials(0)
         self.key_file = sandbox.key_file(0)
         self.url = sandbox.url.removesuffix("/trade-api/v2")
-        sandbox.faults.scale = 1 / 20
+        sandbox.faults.scale = 1 / 40
 
     def start(self, point: str, number: int | str = 0) -> subprocess.Popen[str]:
         command = [
@@ -182,7 +182,7 @@ def test_killed_at_a_named_point(venue: Venue, point: str, fault: str) -> None:
 def test_killed_at_random_instants(venue: Venue) -> None:
     rng = random.Random(11)
     told: set[str] = set()
-    for number in range(12):
+    for number in range(8):
         running = venue.start("none", number)
         assert running.stdout is not None
         time.sleep(rng.uniform(0.0, 0.12))  # the instant of its death is drawn

@@ -13,7 +13,13 @@ from stub_server import Answer, Seen, StubServer
 from kalshi_research.client.session import Client
 from kalshi_research.credentials import Sealed, find_signer
 from kalshi_research.environments import Environment, Target
-from kalshi_research.errors import KalshiError, OrderNotPlaced, OrderUnknown
+from kalshi_research.errors import (
+    DeadlineError,
+    KalshiError,
+    NotSentError,
+    OrderNotPlaced,
+    OrderUnknown,
+)
 from kalshi_research.schemas.order_facts import order_facts, receipt_of
 from kalshi_research.trading import OrderReport, Pace
 from kalshi_research.trading.desk import desk_of
@@ -223,3 +229,17 @@ def test_recorded_orders_and_receipts_are_read_exactly(shared: Path) -> None:
         0,
         "resting",
     )
+
+
+def test_waiting_in_vain_for_the_rate_limit_is_provably_not_placed(
+    client: Client, exchange: Exchange
+) -> None:
+    desk = desk_of(client)
+    bucket = client._caller.limits.bucket("write")
+    bucket.resize("small", 0.001, 10.0)
+    bucket.reserve(10.0, 0.0)
+    with pytest.raises(NotSentError, match="nothing was sent") as caught:
+        place(desk, TERMS)
+    assert isinstance(caught.value, DeadlineError)
+    assert [intent.state for intent in desk.journal.intents().values()] == ["NOT_PLACED"]
+    assert not [line for line in exchange.seen if line.startswith("POST")]

@@ -38,8 +38,8 @@ SHOWN = (
     "hang", "RST", "FIN", "408", "500", "502", "503", "504",
     "truncated", "schema", "empty", "other", "error",
 )  # fmt: skip
-# Everything is waited for at one to twenty, with margin to spare for a busy machine.
-PACE = Pace(settle_margin=20.0, patience=60.0, scale=1 / 20)
+# Everything is waited for at one to forty, with margin to spare for a busy machine.
+PACE = Pace(settle_margin=20.0, patience=60.0, scale=1 / 40)
 
 
 class Floor:
@@ -47,7 +47,7 @@ class Floor:
 
     def __init__(self, sandbox: Sandbox, journal: Path) -> None:
         self.sandbox, self.journal, self.faults = sandbox, journal, sandbox.faults
-        self.faults.scale = 1 / 20
+        self.faults.scale = 1 / 40
         self.client = self.connect()
 
     def connect(self, user: int = 0) -> kr.Client:
@@ -264,7 +264,7 @@ def test_an_id_used_elsewhere_is_refused_with_both_orders(
 
 
 def test_unknown_until_it_is_visible_and_equals_are_blocked_meanwhile(floor: Floor) -> None:
-    floor.desk.pace = Pace(settle_margin=1000.0, patience=1.0, scale=1 / 20)
+    floor.desk.pace = Pace(settle_margin=1000.0, patience=1.0, scale=1 / 40)
     floor.faults.add("reject_then:503", CREATE)
     with pytest.raises(OrderUnknown) as caught:
         floor.place()
@@ -293,7 +293,7 @@ def test_unknown_until_it_is_visible_and_equals_are_blocked_meanwhile(floor: Flo
 def test_an_equal_that_turns_out_to_be_placed_is_not_doubled_by_running_the_cell_again(
     floor: Floor,
 ) -> None:
-    floor.desk.pace = Pace(settle_margin=1000.0, patience=0.5, scale=1 / 20)
+    floor.desk.pace = Pace(settle_margin=1000.0, patience=0.5, scale=1 / 40)
     floor.faults.add("late_commit:503", CREATE, after=8.0)
     with pytest.raises(OrderUnknown):
         floor.place()
@@ -306,7 +306,7 @@ def test_an_equal_that_turns_out_to_be_placed_is_not_doubled_by_running_the_cell
 
 
 def test_a_read_that_fails_is_no_evidence(floor: Floor) -> None:
-    floor.desk.pace = Pace(settle_margin=1.0, patience=40.0, scale=1 / 20)
+    floor.desk.pace = Pace(settle_margin=1.0, patience=40.0, scale=1 / 40)
     floor.place("0.03")
     floor.faults.add("reject_then:503", CREATE)
     rule = floor.faults.add("accept_then:500", "GET /portfolio/orders", times=None)
@@ -318,7 +318,7 @@ def test_a_read_that_fails_is_no_evidence(floor: Floor) -> None:
 
 
 def test_errors_survive_being_copied_without_their_connection(floor: Floor) -> None:
-    floor.desk.pace = Pace(settle_margin=1000.0, patience=0.2, scale=1 / 20)
+    floor.desk.pace = Pace(settle_margin=1000.0, patience=0.2, scale=1 / 40)
     floor.faults.add("reject_then:503", CREATE)
     with pytest.raises(OrderUnknown) as caught:
         floor.place()
@@ -597,7 +597,7 @@ def test_an_amend_that_crosses_a_fill_ends_with_the_total_that_was_asked(floor: 
 
 def test_an_unknown_amend_blocks_other_changes_but_not_the_cancel(floor: Floor) -> None:
     made = floor.place()
-    floor.desk.pace = Pace(settle_margin=1000.0, patience=0.5, scale=1 / 20)
+    floor.desk.pace = Pace(settle_margin=1000.0, patience=0.5, scale=1 / 40)
     floor.faults.add("reject_then:503", f"POST {ONE}/amend")
     with pytest.raises(OrderUnknown) as caught:
         kr.amend_order(floor.client, made, quantity=4)

@@ -21,6 +21,7 @@ from kalshi_research.errors import (
     DecodeError,
     KalshiError,
     TransportError,
+    UnsentDeadlineError,
     printable,
 )
 
@@ -134,7 +135,7 @@ class Caller:
         left = ends - self._timing.monotonic()
         if left <= 0:
             return _Failure(
-                DeadlineError(
+                UnsentDeadlineError(
                     f"the deadline of {call.method} {printable(call.route, 80)} has passed; "
                     "nothing was sent.\nPass a longer deadline=."
                 ),

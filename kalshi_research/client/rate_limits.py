@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from kalshi_research.errors import ConfigError, DeadlineError, InputError, KalshiError, printable
+from kalshi_research.errors import ConfigError, InputError, KalshiError, UnsentDeadlineError, printable
 
 if TYPE_CHECKING:
     from kalshi_research.client.timing import Timing
@@ -318,7 +318,7 @@ class RateLimiter:
             )
         wait = bucket.reserve(cost, ends - self._timing.monotonic())
         if wait is None:
-            raise DeadlineError(
+            raise UnsentDeadlineError(
                 f"{method} {printable(route, 80)} would wait for the rate limit of the {name} bucket "
                 "longer than its deadline; nothing was sent.\n"
                 "Pass a longer deadline=, or see client.usage()."
