@@ -27,6 +27,8 @@ _STREAM = (
     "tests/test_dialect_2025_stream.py",
 )
 
+_ORDERS = ("tests/test_trading_evidence.py", "tests/test_trading_orders.py")
+
 TARGETS: dict[str, tuple[str, ...]] = {
     "kalshi_research/sandbox/engine/*.py": _ENGINE,
     "kalshi_research/sandbox/order_routes.py": (
@@ -41,6 +43,17 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/test_sandbox_auth.py",
     ),
     "kalshi_research/sandbox/stream/*.py": _STREAM,
+    "kalshi_research/trading/estimate.py": ("tests/test_ticket.py",),
+    "kalshi_research/trading/journal.py": ("tests/test_trading_journal.py",),
+    "kalshi_research/trading/limits.py": ("tests/test_trading_limits.py",),
+    "kalshi_research/trading/locks.py": ("tests/test_trading_journal.py",),
+    "kalshi_research/trading/pace.py": ("tests/test_trading_evidence.py",),
+    "kalshi_research/trading/placing.py": _ORDERS,
+    "kalshi_research/trading/reconcile.py": _ORDERS,
+    "kalshi_research/trading/requests.py": ("tests/test_ticket.py", "tests/test_trading_2025.py"),
+    "kalshi_research/trading/settling.py": _ORDERS,
+    "kalshi_research/trading/terms.py": ("tests/test_ticket.py",),
+    "kalshi_research/trading/ticket.py": ("tests/test_ticket.py",),
 }
 """Modules, and the tests that have to notice, quick ones first."""
 
