@@ -50,7 +50,9 @@ def create_order(
     """Place one order, once.
 
     It is written into a journal before it is sent. If the answer is lost, the exchange is asked
-    what became of it; it is never sent a second time.
+    what became of it; it is never sent a second time. The journal lies in the data folder of the
+    user, that of a sandbox among the temporary files; ``KALSHI_RESEARCH_JOURNAL`` names another
+    folder.
 
     Parameters
     ----------
