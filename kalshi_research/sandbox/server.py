@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import html
-import os
 import secrets
-import tempfile
 import threading
 import time
 import weakref
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-from kalshi_research.errors import ConfigError, printable
+from kalshi_research.errors import ConfigError
 from kalshi_research.money import PRICE_SCALE, to_price
-from kalshi_research.sandbox.auth import KeyRing, PrivateKey, RegisteredKey
+from kalshi_research.sandbox.auth import KeyRing
 from kalshi_research.sandbox.clock import Clock, checked_speed
 from kalshi_research.sandbox.dialects import TODAY, dialect_named
 from kalshi_research.sandbox.exchange import Account, Exchange
@@ -33,12 +26,17 @@ from kalshi_research.sandbox.serving import Serving
 from kalshi_research.sandbox.stream.options import StreamOptions
 from kalshi_research.sandbox.traders import Traders
 from kalshi_research.sandbox.truth import Truth
+from kalshi_research.sandbox.user_keys import UserKeys
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
+    from kalshi_research.sandbox.auth import PrivateKey
+    from kalshi_research.sandbox.dialects import Dialect
     from kalshi_research.sandbox.engine import EngineOptions
     from kalshi_research.sandbox.faults import Faults
+    from kalshi_research.sandbox.traded import TradedWorld
     from kalshi_research.sandbox.truth_server import TruthServer
 
 __all__ = ["DEFAULT_NOW", "Sandbox"]
@@ -59,8 +57,6 @@ class Sandbox:
     now : datetime
         Aware; the instant at which the world stands still, or from which its time
         runs. Signatures are checked against the real time.
-    host : str
-        ``127.0.0.1``; nothing else is bound.
     port : int
         0 takes a free one.
     users : int
@@ -82,7 +78,6 @@ class Sandbox:
     dialect : {"2026", "2025"}
         Today's protocol, or that of late 2025: integer cents, pages of 100, orders on
         ``/portfolio/orders``, limits in requests a second, RSA keys.
-
     speed : float
         Seconds of the exchange a real second while it runs. 0: its time stands still,
         and answers compare to the byte. 1: live. More: a day goes by in minutes.
@@ -113,7 +108,6 @@ class Sandbox:
         *,
         seed: int = 0,
         now: datetime = DEFAULT_NOW,
-        host: str = "127.0.0.1",
         port: int = 0,
         users: int = 1,
         rate_limits: bool | str = False,
@@ -128,12 +122,11 @@ class Sandbox:
         engine: EngineOptions | None = None,
     ) -> None:
         spoken = dialect_named(dialect)
-        self.speed = checked_speed(speed)
+        self.seed, self.dialect, self.speed = seed, dialect, checked_speed(speed)
         if traders is None and self.speed:
             traders = Traders()
         bias = _one_bias(bias, traders)
-        _check(now, host, users=users, days=days, crypto_hours=crypto_hours, bias=bias)
-        self.seed = seed
+        _check(now, users=users, days=days, crypto_hours=crypto_hours, bias=bias)
         self.identity = f"world 1 {seed} {now.isoformat()} {days} {cutoff_days} {crypto_hours} {bias}"
         if spoken is not TODAY:
             self.identity += f" {dialect}"
@@ -141,44 +134,26 @@ class Sandbox:
             self.identity += f" {traders}"
         if self.speed:  # whatever is asked, the answer depends on when
             self.identity += f" {secrets.token_hex(8)}"
-        self.dialect = dialect
-        self._port = port
-        self._private: dict[tuple[int, str], tuple[str, PrivateKey]] = {}
-        self._key_files: list[weakref.finalize[[Path], Sandbox]] = []
-        self._truth: TruthServer | None = None
-        self._end_truth: weakref.finalize[[], Sandbox] | None = None
-        self._lock = threading.Lock()
-        instant = from_datetime(now)
-        enforced = rate_limits is not False
-        tier = spoken.tier(
-            rate_limits if isinstance(rate_limits, str) else "basic" if enforced else spoken.top_tier
-        )
         world = spoken.world(
-            instant, seed, days=days, crypto_hours=crypto_hours, bias=bias, traders=traders
+            from_datetime(now), seed, days=days, crypto_hours=crypto_hours, bias=bias, traders=traders
         )
-        accounts = [Account(derived_uuid(seed, "user", user)) for user in range(users)]
-        self._exchange = Exchange(
-            world,
-            KeyRing(),
-            accounts,
-            spoken.cutoff(instant, cutoff_days),
-            tier,
-            Buckets(tier, time.monotonic, spoken.strangers) if enforced else None,
-            Floor(
-                world,
-                {account.user_id: account.cash for account in accounts},
-                precision=spoken.precision,
-                lot=spoken.lot,
-                options=engine,
-            ),
+        self._exchange = _exchange(
             spoken,
+            world,
+            users=users,
             cutoff_days=cutoff_days,
-            day=instant // DAY,
-            stream=replace(stream or StreamOptions(), dialect=spoken.name),
+            rate_limits=rate_limits,
+            engine=engine,
+            stream=stream or StreamOptions(),
         )
         if traders is not None:
             self.floor.populate()
+        self._keys = UserKeys(self._exchange.keys, seed, users, spoken.key_types)
+        self._port = port
+        self._lock = threading.Lock()
         self._stop: weakref.finalize[[Serving, Clock | None], Sandbox] | None = None
+        self._truth: TruthServer | None = None
+        self._end_truth: weakref.finalize[[], Sandbox] | None = None
 
     def start(self) -> Self:
         """Bind the port and serve. A running sandbox stays as it is.
@@ -208,9 +183,7 @@ class Sandbox:
             if self._end_truth is not None:
                 self._end_truth()
                 self._truth = self._end_truth = None
-            for forget in self._key_files:
-                forget()
-            self._key_files.clear()
+            self._keys.remove_files()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -316,45 +289,11 @@ class Sandbox:
         key_type : str, optional
             ``ed25519`` (the default) or ``rsa``; the dialect of 2025 has RSA only.
         """
-        allowed = self._exchange.dialect.key_types
-        key_type = key_type or allowed[0]
-        if not 0 <= user < len(self._exchange.accounts):
-            raise ConfigError(
-                f"this sandbox has {len(self._exchange.accounts)} user(s); there is no user {user}.\n"
-                "Start it with users= set higher."
-            )
-        if key_type not in allowed:
-            raise ConfigError(
-                f"there is no key type {printable(repr(key_type), 40)}; use {' or '.join(allowed)}."
-            )
-        with self._lock:
-            found = self._private.get((user, key_type))
-            if found is None:
-                found = self._private[user, key_type] = self._make_key(user, key_type)
-            return found
-
-    def _make_key(self, user: int, key_type: str) -> tuple[str, PrivateKey]:
-        private: PrivateKey = (
-            Ed25519PrivateKey.generate()
-            if key_type == "ed25519"
-            else generate_private_key(public_exponent=65537, key_size=2048)
-        )
-        key_id = derived_uuid(self.seed, "key", user, key_type)
-        self._exchange.keys.add(RegisteredKey(key_id, user, f"sandbox {key_type}", private.public_key()))
-        return key_id, private
+        return self._keys.pair(user, key_type)
 
     def key_file(self, user: int = 0, *, key_type: str | None = None) -> Path:
         """Write the private key of a user to a file only its owner can read; `close` removes it."""
-        key_type = key_type or self._exchange.dialect.key_types[0]
-        _, private = self.credentials(user, key_type=key_type)
-        pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        path = Path(tempfile.mkdtemp(prefix="kalshi-sandbox-")) / f"user{user}-{key_type}.pem"
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(pem)
-        with self._lock:
-            self._key_files.append(weakref.finalize(self, _forget, path))
-        return path
+        return self._keys.write(user, key_type)
 
     def __repr__(self) -> str:
         where = self.url if self.running else "not running"
@@ -370,12 +309,8 @@ class Sandbox:
         )
 
 
-def _check(now: datetime, host: str, *, users: int, days: int, crypto_hours: int, bias: float) -> None:
+def _check(now: datetime, *, users: int, days: int, crypto_hours: int, bias: float) -> None:
     """Refuse options before anything is built."""
-    if host != "127.0.0.1":
-        raise ConfigError(
-            f"the sandbox binds 127.0.0.1 only, not {printable(repr(host), 60)}; it was not started."
-        )
     if now.tzinfo is None:
         raise ConfigError("now= has no time zone; pass an aware datetime, such as one with tzinfo=UTC.")
     if not _YEARS[0] <= now.year <= _YEARS[1]:
@@ -396,9 +331,36 @@ def _one_bias(bias: float, traders: Traders | None) -> float:
     return bias or planted
 
 
-def _forget(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.parent.rmdir()
+def _exchange(
+    dialect: Dialect,
+    world: TradedWorld,
+    *,
+    users: int,
+    cutoff_days: int,
+    rate_limits: bool | str,
+    engine: EngineOptions | None,
+    stream: StreamOptions,
+) -> Exchange:
+    """An exchange over a world, with its accounts and their limits."""
+    enforced = rate_limits is not False
+    tier = dialect.tier(
+        rate_limits if isinstance(rate_limits, str) else "basic" if enforced else dialect.top_tier
+    )
+    accounts = [Account(derived_uuid(world.seed, "user", user)) for user in range(users)]
+    cash = {account.user_id: account.cash for account in accounts}
+    return Exchange(
+        world,
+        KeyRing(),
+        accounts,
+        dialect.cutoff(world.now, cutoff_days),
+        tier,
+        Buckets(tier, time.monotonic, dialect.strangers) if enforced else None,
+        Floor(world, cash, precision=dialect.precision, lot=dialect.lot, options=engine),
+        dialect,
+        cutoff_days=cutoff_days,
+        day=world.now // DAY,
+        stream=replace(stream, dialect=dialect.name),
+    )
 
 
 def _shut_down(serving: Serving, clock: Clock | None) -> None:
