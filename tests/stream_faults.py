@@ -117,6 +117,7 @@ class Faulty:
         self.sockets: list[Socket] = []
         self.truth: dict[tuple[str, int], Any] | None = None
         self.ping_every = ping_every
+        self.separators = (",", ":")  # as the exchange writes; others are read by the careful way
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._stop = asyncio.Event()
@@ -282,7 +283,11 @@ class Faulty:
     def raw(self, socket: Socket, frame: Frame) -> None:
         """Whatever the mangling makes of a frame."""
         for each in self.mangle(frame):
-            text = each if isinstance(each, bytes | str) else json.dumps(each) + "\n"
+            text = (
+                each
+                if isinstance(each, bytes | str)
+                else json.dumps(each, separators=self.separators) + "\n"
+            )
             if not socket.muted and socket.connection.protocol.state is State.OPEN:
                 socket.connection.protocol.send_text(text.encode()) if isinstance(
                     text, str

@@ -576,6 +576,17 @@ def test_messages_in_parts_and_in_single_bytes(venue: Faulty) -> None:
         assert live.health.gaps == 0
 
 
+@pytest.mark.parametrize(
+    "header", [b"\xc1\x05hello", b"\x81\x85abcdhello", b"\x83\x00", b"\x80\x05hello"],
+    ids=["compressed", "masked", "unknown opcode", "end without a beginning"],
+)  # fmt: skip
+def test_what_breaks_the_protocol_ends_the_connection(venue: Faulty, header: bytes) -> None:
+    with follow(venue) as live:
+        venue.do(lambda: venue.sockets[0].connection.transport.write(header))
+        until(lambda: live.health.reconnects == 1 and live.health.live == 6)
+        assert any("broke the protocol" in text for text in live.health.problems)
+
+
 # What was missed
 
 
@@ -622,6 +633,23 @@ def test_trades_of_an_outage_are_asked_for_and_each_is_there_once(venue: Faulty)
         trades = live.trades()
         assert sorted(trades["trade_id"]) == [f"T{number}" for number in range(10)]
         assert set(trades.loc[trades["is_late"], "trade_id"]) == {"T5", "T6", "T7", "T8"}
+
+
+def test_an_outage_before_any_trade_was_seen_is_asked_for(venue: Faulty) -> None:
+    """And only once the new subscription stands, so that nothing falls between the two."""
+    with follow(venue, channels=("books", "trades")) as live:
+        until(lambda: "trades" in live._engine.feeds.newest)
+        held: list[bool] = []
+
+        def rest(path: str, query: Any) -> Any:
+            held.append(any("trade" in socket.channels.values() for socket in venue.sockets))
+            return {"trades": [trade_row(0, time.time())], "cursor": ""}
+
+        venue.rest = rest
+        venue.hang_up()
+        until(lambda: live.trades()["trade_id"].tolist() == ["T0"])
+        assert held
+        assert all(held)
 
 
 def test_a_hole_in_the_trades_is_asked_for_too(venue: Faulty) -> None:

@@ -48,7 +48,9 @@ def same_books(live: Any, venue: Faulty, *names: str) -> bool:
 # Books
 
 
-def test_books_follow_the_exchange(venue: Faulty) -> None:
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["compact", "spaced"])
+def test_books_follow_the_exchange(venue: Faulty, separators: tuple[str, str]) -> None:
+    venue.separators = separators
     with stream(venue.client(), ["M", "N"], options=FAST) as live:
         live.wait()
         venue.churn(1_000)

@@ -313,10 +313,14 @@ class Engine:
         """Ask for what a channel has lost."""
         self._ask_again(link, (channel,))
 
-    def connected(self, link: Link) -> None:
-        """A link is open; what it missed meanwhile is asked for."""
-        if link.connections > 1:
-            self._ask_again(link, self.channels)
+    def complete(self, link: Link, channel: str) -> None:
+        """A channel is subscribed to again: what it missed is asked for."""
+        self._ask_again(link, (channel,))
+
+    def began(self, channels: Iterable[str], time_ms: int) -> None:
+        """From this time of the exchange on nothing may be missed, even before the first row."""
+        for name in channels:
+            self.feeds.newest.setdefault(name, time_ms)
 
     def disconnected(self, link: Link, reason: str) -> None:
         """A link has ended."""
@@ -406,7 +410,14 @@ class Engine:
 
 def closing(owner: object, engine: Engine) -> None:
     """End the engine when nothing refers to its owner any more, and at the end of the process."""
-    weakref.finalize(owner, engine.close, 2.0)
+    weakref.finalize(owner, _close, engine)
+
+
+def _close(engine: Engine) -> None:
+    if threading.current_thread() is threading.main_thread():
+        engine.close(2.0)
+    else:  # garbage is collected in any thread, even in that of the engine
+        threading.Thread(target=engine.close, args=(2.0,), daemon=True).start()
 
 
 def check_key(client: Client) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -86,8 +86,11 @@ class Hub(Protocol):
     def holed(self, link: Link, channel: str) -> None:
         """Frames of a channel were lost."""
 
-    def connected(self, link: Link) -> None:
-        """A connection is open."""
+    def complete(self, link: Link, channel: str) -> None:
+        """A channel is subscribed to again."""
+
+    def began(self, channels: Iterable[str], time_ms: int) -> None:
+        """Channels are subscribed to since this time of the exchange."""
 
     def disconnected(self, link: Link, reason: str) -> None:
         """A connection has ended."""
@@ -128,6 +131,8 @@ class Link:
         self._wire: Wire | None = None
         self._stopping = asyncio.Event()
         self._suspended = False
+        self._complete: set[str] = set()
+        self._fresh: list[str] = []
         self._tops: dict[str, deque[Top]] | None = None
         self._attempts = 0
         self.session = Session()
@@ -204,7 +209,6 @@ class Link:
         self.state, self.reason = "open", ""
         self.subscriptions.connected(wire.send, loop.time())
         self.upkeep.connected(loop.time())
-        self._hub.connected(self)
         stop: asyncio.Future[object] = asyncio.ensure_future(self._stopping.wait())
         ends: set[asyncio.Future[Any]] = {wire.closed, stop}
         try:
@@ -327,9 +331,12 @@ class Link:
     def _note_lag(self, text: bytes) -> None:
         """How long the newest message was on its way."""
         at = text.find(SENT)
-        digits = text[at + len(SENT) : at + len(SENT) + 13] if at >= 0 else b""
+        digits = text[at + len(SENT) : at + len(SENT) + 14].strip(b" ,}")[:13] if at >= 0 else b""
         if digits.isdigit():
             self.sent_ms, self.received_ms = int(digits), time.time_ns() // 1_000_000
+            if self._fresh:
+                self._hub.began(self._fresh, self.sent_ms)
+                self._fresh = []
 
     def _note_top(self, tops: dict[str, deque[Top]], book: Book, time_ms: int) -> None:
         ring = tops.get(book.ticker)
@@ -426,6 +433,14 @@ class Link:
     def elsewhere(self, channel: Channel, tickers: list[str]) -> None:
         """Markets that have no room on this connection."""
         self._hub.elsewhere(self, channel, tickers)
+
+    def complete(self, channel: Channel) -> None:
+        """All that is wanted of a channel is subscribed to."""
+        if channel.name in self._complete:
+            self._hub.complete(self, channel.name)
+        else:
+            self._complete.add(channel.name)
+            self._fresh.append(channel.name)
 
     def lost(self, sid: int, reason: str) -> None:
         """A subscription that the exchange no longer knows."""

@@ -62,6 +62,9 @@ class Owner(Protocol):
     def lost(self, sid: int, reason: str) -> None:
         """A subscription that the exchange no longer knows."""
 
+    def complete(self, channel: Channel) -> None:
+        """All that is wanted of a channel is subscribed to."""
+
 
 @dataclass(slots=True)
 class Held:
@@ -81,6 +84,8 @@ class Held:
         Market to reason; the empty name stands for the channel.
     full : bool
         The exchange takes no more markets on this connection.
+    complete : bool
+        All that is wanted is subscribed to, and that was told.
     """
 
     channel: Channel
@@ -96,6 +101,7 @@ class Held:
     ends: int = 0
     failures: int = 0
     full: bool = False
+    complete: bool = False
 
 
 @dataclass(slots=True)
@@ -200,6 +206,7 @@ class Subscriptions:
         for held in self._held.values():
             held.sid, held.busy, held.dirty, held.not_before = None, False, True, 0.0
             held.failures = 0
+            held.complete = False
             held.asked.clear()
 
     def step(self, now: float) -> None:
@@ -237,7 +244,7 @@ class Subscriptions:
             else:
                 held.dirty = False
         elif held.everything:
-            held.dirty = False
+            self._done(held)
         elif missing := _missing(held):
             self._issue("add", held, missing[: held.chunk], now)
         elif gone := [ticker for ticker in held.asked if ticker not in held.wanted]:
@@ -246,7 +253,13 @@ class Subscriptions:
             else:
                 self._issue("delete", held, gone[: self._options.markets_a_command], now)
         else:
-            held.dirty = False
+            self._done(held)
+
+    def _done(self, held: Held) -> None:
+        held.dirty = False
+        if not held.complete:
+            held.complete = True
+            self._owner.complete(held.channel)
 
     def _issue(self, action: Action, held: Held, tickers: list[str], now: float) -> bool:
         self._tokens = min(self._rate, self._tokens + (now - self._counted) * self._rate)
@@ -335,6 +348,7 @@ class Subscriptions:
             if sent.held is held:
                 del self._pending[number]
         held.sid, held.busy, held.dirty = None, False, True
+        held.complete = False
         held.asked.clear()
 
     def _error(self, reply: Reply, sent: _Command | None, now: float) -> None:  # noqa: C901
