@@ -557,6 +557,24 @@ def test_the_life_of_markets_and_their_fees(venue: Venue, anna: Peer) -> None:
     assert fees == {"event_ticker": "E", "fee_type_override": "quadratic", "fee_multiplier_override": 0}
 
 
+def test_combos_keep_the_grids_they_change_to_themselves(venue: Venue, anna: Peer) -> None:
+    venue.create_market(MarketSpec("COMBO", "E", open_time=0, close_time=FAR))
+    anna.subscribe("market_lifecycle_v2", "multivariate_market_lifecycle")
+    venue.set_grid("COMBO", PriceGrid(((0, 10_000, 10),)))
+    assert anna.settled() == []
+
+
+def test_an_order_names_its_group(venue: Venue, anna: Peer) -> None:
+    group = venue.create_group(ANNA, 1000)
+    name = getattr(group, "group_id", group)
+    anna.subscribe("user_orders")
+    venue.submit(ANNA, "M", "bid", 4000, 100, group_id=name)
+    venue.submit(ANNA, "M", "bid", 4100, 100)
+    inside, outside = (frame["msg"] for frame in anna.settled())
+    assert inside["order_group_id"] == name
+    assert "order_group_id" not in outside
+
+
 def test_order_groups_tell_their_owner(venue: Venue, server: Server) -> None:
     with peer(server, 0) as anna, peer(server, 1) as bert:
         for connection in (anna, bert):
