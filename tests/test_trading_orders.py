@@ -595,6 +595,23 @@ def test_an_amend_that_crosses_a_fill_ends_with_the_total_that_was_asked(floor: 
         kr.amend_order(floor.client, made, quantity=9)
 
 
+def test_an_interrupted_amend_is_looked_for_before_the_next(floor: Floor, monkeypatch) -> None:
+    made, real = floor.place(), floor.client.request
+
+    def interrupted(method: str, path: str, **more: Any) -> Any:
+        answer = real(method, path, **more)
+        if method == "POST":
+            raise KeyboardInterrupt
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(floor.client, "request", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            kr.amend_order(floor.client, made, quantity=4)
+    assert kr.amend_order(floor.client, made, quantity=3).remaining == 3
+    assert [i.state for i in floor.desk.journal.intents().values()] == ["ACKED"] * 3
+
+
 def test_an_unknown_amend_blocks_other_changes_but_not_the_cancel(floor: Floor) -> None:
     made = floor.place()
     floor.desk.pace = Pace(settle_margin=1000.0, patience=0.5, scale=1 / 40)

@@ -118,6 +118,9 @@ def begin_change(desk: Desk, act: str, order_id: str, stored: dict[str, Any]) ->
     """
     journal, pace = desk.journal, desk.pace
     key = str(uuid.uuid4())
+    left = desk.open_change(order_id) if act != "cancel" else None
+    if left is not None and not journal.is_busy(left, pace.now()):
+        settle_changes(desk, [left.key], 0.0)
     now = pace.now()
     with journal.locked():
         if act != "cancel":
