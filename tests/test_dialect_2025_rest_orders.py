@@ -56,6 +56,11 @@ def test_the_first_order_of_the_guide(calls: CentsCaller) -> None:
     assert book(calls)["yes"][0][0] == 1
 
 
+def test_an_expiration_in_milliseconds_can_be_read_again(calls: CentsCaller) -> None:
+    order = calls.order(TICKER, client_order_id="far", expiration_ts=1_795_186_800_000)
+    assert order["expiration_time"] == "9999-12-31T23:59:59Z"
+
+
 def test_the_order_of_the_second_document(calls: CentsCaller) -> None:
     body = {
         "action": "buy", "client_order_id": "1fa1be86-3f8e-49be-8c1e-1e46ea490d59", "count": 3,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 from sandbox_member import ORDERS, OTHER, TICKER, Member, terms
 
 from kalshi_research.sandbox import Sandbox
@@ -107,6 +108,25 @@ def test_a_market_that_is_over_takes_nothing(member: Member) -> None:
     for ticker in [settled, closed, *(row["ticker"] for row in unopened)]:
         error = member.order("bid", "0.01", "1", ticker=ticker, status=400)["error"]
         assert error["code"] == "market_inactive"
+
+
+@pytest.mark.parametrize("seconds", [253_402_300_800, NOW * 1000, 2**63 - 1])
+def test_an_expiration_in_milliseconds_is_a_time_in_the_far_future(member: Member, seconds: int) -> None:
+    made = member.order("bid", "0.01", "1", expiration_time=seconds)["order_id"]
+    other = member.order("bid", "0.01", "1")["order_id"]
+    path, good = f"{ORDERS}/{other}/amend", {"ticker": TICKER, "side": "bid", "price": "0.01"}
+    member.done(200, "POST", path, good | {"count": "1", "expiration_time": seconds})
+    for order in (made, other):
+        row = member.done(200, "GET", f"/portfolio/orders/{order}")["order"]
+        assert (row["status"], row["expiration_time"]) == ("resting", "9999-12-31T23:59:59Z")
+    assert len(member.done(200, "GET", "/portfolio/orders", query="?status=resting")["orders"]) == 2
+
+
+@pytest.mark.parametrize("raw", ["[" * 100_000, '{"a":' * 50_000])
+def test_a_body_nested_without_end_is_refused(member: Member, raw: str) -> None:
+    headers = member.signed_headers("POST", ORDERS) | {"Content-Type": "application/json"}
+    answer = requests.post(f"{member.sandbox.url}{ORDERS}", data=raw, headers=headers, timeout=30)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
 
 
 def test_all_that_can_be_asked_of_an_order(member: Member) -> None:

@@ -9,12 +9,16 @@ import msgspec
 
 from kalshi_research.errors import InputError
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, parse_fixed
+from kalshi_research.sandbox.instants import SECOND
 from kalshi_research.sandbox.refusals import Refusal, refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["Body", "read_body"]
+
+# 9999-12-31T23:59:59Z: the last second that RFC 3339 can write.
+_LAST_SECOND = 253_402_300_799
 
 _GO: dict[type, str] = {str: "string", int: "int64", bool: "bool", list: "[]"}
 
@@ -50,6 +54,8 @@ def read_body(raw: bytes, content_type: str) -> dict[str, Any]:
         raise _bad("invalid_content_type", "Content-Type must be application/json")
     try:
         found = msgspec.json.decode(raw)
+    except RecursionError:
+        raise _bad("bad_request", "json: the body is nested too deep") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise _bad("bad_request", "json: the body is not valid JSON") from None
     if not isinstance(found, dict):
@@ -103,6 +109,15 @@ class Body:
         if found is not None and not -(2**63) <= found < 2**63:
             raise _bad("bad_request", f"json: cannot unmarshal number into {self.name}.{field}")
         return found
+
+    def instant(self, field: str) -> int | None:
+        """Seconds since 1970 as an instant [µs].
+
+        Milliseconds given by mistake lie tens of thousands of years ahead. They are taken, as any
+        time in the future is, for the last instant that can be told again.
+        """
+        found = self.integer(field)
+        return None if found is None else min(found, _LAST_SECOND) * SECOND
 
     def flag(self, field: str) -> bool:
         """A boolean, false where it is absent."""

@@ -83,12 +83,12 @@ def _create(exchange: Exchange, user: str, fields: Json) -> Json:
     force = body.text("time_in_force", required=True)
     prevention = body.text("self_trade_prevention_type", required=True)
     body.integer("exchange_index")
-    expiration, subaccount = body.integer("expiration_time"), body.integer("subaccount") or 0
+    expiration, subaccount = body.instant("expiration_time"), body.integer("subaccount") or 0
     options: Json = {
         "time_in_force": force,
         "self_trade": prevention,
         "client_order_id": body.text("client_order_id"),
-        "expiration": (expiration or 0) * SECOND,
+        "expiration": expiration or 0,
         "post_only": body.flag("post_only"),
         "reduce_only": body.flag("reduce_only"),
         "cancel_on_pause": body.flag("cancel_order_on_pause"),
@@ -203,7 +203,7 @@ def amend_order(exchange: Exchange, query: Query, path: dict[str, str], fields: 
     body, user = Body("AmendOrderV2Request", fields), user_of(exchange, path)
     ticker, side = body.text("ticker", required=True), body.text("side", required=True)
     price, total = body.price("price"), body.count("count") or 0
-    expiration, subaccount = body.integer("expiration_time"), subaccount_of(query) or 0
+    expiration, subaccount = body.instant("expiration_time"), subaccount_of(query) or 0
     earlier, later = body.text("client_order_id"), body.text("updated_client_order_id")
     receipt = act(
         exchange,
@@ -216,7 +216,7 @@ def amend_order(exchange: Exchange, query: Query, path: dict[str, str], fields: 
             count=total,
             client_order_id=earlier,
             updated_client_order_id=later,
-            expiration=None if expiration is None else expiration * SECOND,
+            expiration=expiration,
             subaccount=subaccount,
         ),
     )

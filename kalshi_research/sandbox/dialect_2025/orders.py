@@ -9,7 +9,6 @@ from kalshi_research.errors import InputError
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, parse_fixed
 from kalshi_research.sandbox.bodies import Body
 from kalshi_research.sandbox.dialect_2025.world import CENT
-from kalshi_research.sandbox.instants import SECOND
 from kalshi_research.sandbox.refusals import Refusal, bad_combination, refused
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ def read_order(fields: Json) -> NewOrder:
         "time_in_force": force,
         "self_trade": body.text("self_trade_prevention_type") or "taker_at_cross",
         "client_order_id": body.text("client_order_id"),
-        "expiration": (body.integer("expiration_ts") or 0) * SECOND,
+        "expiration": body.instant("expiration_ts") or 0,
         "post_only": body.flag("post_only"),
         "reduce_only": body.flag("reduce_only"),
         "cancel_on_pause": body.flag("cancel_order_on_pause"),
