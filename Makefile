@@ -9,11 +9,12 @@ QUICKSTART := $(NOTEBOOKS)/01_quickstart.ipynb
 QUIET := KALSHI_RESEARCH_PROGRESS=0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test pytest lint types contracts format lab docs notebooks constraints clean
+.PHONY: help run test pytest browser lint types contracts format lab docs notebooks constraints clean
 
 help:
 	@echo 'make run         execute the quickstart notebook on the simulated exchange, write reports/01_quickstart.html'
 	@echo 'make test        everything that must hold: lint, types, import contracts, tests, doctests, notebooks'
+	@echo 'make browser     only the tests that click through the panels in a browser'
 	@echo 'make lab         JupyterLab on notebooks/'
 	@echo 'make docs        API reference in site/, readable without a network'
 	@echo 'make format      let ruff put the code in order'
@@ -30,6 +31,9 @@ pytest: .venv/.installed-dev
 	$(QUIET) $(PY) -m pytest tests kalshi_research $(NOTEBOOKS) \
 	  --ignore=tests/judges --ignore=tests/benchmarks --doctest-modules \
 	  --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
+
+browser: .venv/.installed-dev
+	$(QUIET) $(PY) -m pytest tests/browser --durations=10
 
 lint: .venv/.installed-dev
 	$(PY) -m ruff check .

@@ -49,6 +49,7 @@ class BookPanel(Panel):
     picked : dict
         The price last clicked: ``price`` (of the YES contract) and ``side`` of the level.
     model : BookModel
+    trades : Table
 
     Examples
     --------
@@ -66,7 +67,9 @@ class BookPanel(Panel):
         self.jobs = Jobs("book")
         self.model = model = BookModel(source, self.jobs, depth=depth, rate=rate)
         ladder = Ladder(heads=["YES bids", "Price", "YES asks (implied by NO bids)"])
-        trades = Table(columns=_TRADES, label="Last trades", empty="No trade yet.", height="440px")
+        self.trades = trades = Table(
+            columns=_TRADES, label="Last trades", empty="No trade yet.", height="440px"
+        )
         market, top = Plain(role="title"), Plain(role="number")
         state, note = Plain(role="quiet", live=True), Plain(role="warn", live=True)
         widgets.dlink((model, "book"), (ladder, "book"))
@@ -81,7 +84,7 @@ class BookPanel(Panel):
         sides = widgets.HBox(
             [
                 widgets.Box([ladder], layout=widgets.Layout(flex="3 1 320px", min_width="0")),
-                widgets.Box([trades], layout=widgets.Layout(flex="2 1 260px", min_width="0")),
+                widgets.Box([trades], layout=widgets.Layout(flex="2 1 330px", min_width="0")),
             ],
             layout=widgets.Layout(flex_flow="row wrap", grid_gap="8px", width="100%"),
         )

@@ -56,6 +56,7 @@ class Desk(Panel):
         super().__init__(client)
         self.browser = MarketBrowser(client, height="230px")
         self.book = BookPanel(client)
+        self.book.trades.height = "170px"
         self.order = OrderPanel(client)
         self.portfolio = PortfolioPanel(client)
         for panel in (self.browser, self.book, self.portfolio):

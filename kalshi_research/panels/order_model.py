@@ -128,6 +128,8 @@ class OrderModel(traitlets.HasTraits):
         self._fees: dict[str, FeeTerms] = {}
         self.ticket = OrderTicket(now=lambda: self._time)
         self.ticket.observe(lambda _: self._changed())
+        # Checking sets it anew; one left over would stand against an order that never rests.
+        self.ticket.observe(lambda _: self.ticket.set_trait("expires", None), "time_in_force")
         self.observe(self._retitled, "ticker")
         self.observe(lambda _: self.ticket.set_trait("confirmed", False), "expiry")
         self._painter = Painter(self._look_again, rate=1 / _EVERY, idle=_EVERY)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from lab import FLAGS, Lab, browser_path
+
+
+def _without(what: str) -> NoReturn:
+    """Leave these tests out; on CI, where nothing may be left out, fail."""
+    if os.environ.get("KALSHI_RESEARCH_CI") == "1":
+        pytest.fail(f"{what}, and on CI nothing may be left out")
+    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     path = browser_path()
     if path is None:
-        pytest.skip("there is no Chromium on this machine")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+        _without("there is no Chromium on this machine")
+    if importlib.util.find_spec("playwright") is None:
+        _without("playwright is not installed")
+    from playwright import sync_api as playwright
+
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=path, args=list(FLAGS))
         running = Lab(tmp_path_factory.mktemp("lab"), browser)

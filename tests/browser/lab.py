@@ -128,18 +128,27 @@ class Lab:
         (folder / f"{name}.jupyterlab-settings").write_text(json.dumps(settings), "utf-8")
 
     @contextlib.contextmanager
-    def page(self, name: str, *, dark: bool = False, width: int = 1200) -> Iterator[Page]:
-        """A notebook in a page of its own, its kernel ready, nothing run yet."""
+    def page(
+        self,
+        name: str,
+        *,
+        dark: bool = False,
+        width: int = 1200,
+        height: int = 1000,
+        kernel: bool = True,
+    ) -> Iterator[Page]:
+        """A notebook in a page of its own, its kernel ready, nothing run yet; or without a kernel."""
         self._set("themes", theme="JupyterLab Dark" if dark else "JupyterLab Light")
         self._set("notification", fetchNews="false", checkForUpdates=False)
         context = self.browser.new_context(
-            viewport={"width": width, "height": 1000}, color_scheme="dark" if dark else "light"
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
         )
         page = context.new_page()
         try:
             page.goto(f"{self.url}/doc/tree/{name}.ipynb?token={self.token}&reset")
             page.wait_for_selector(".jp-Notebook", timeout=CELLS)
-            page.wait_for_function(READY, timeout=CELLS)
+            if kernel:
+                page.wait_for_function(READY, timeout=CELLS)
             yield page
         finally:
             context.close()

@@ -14,9 +14,7 @@ CELLS = (
 )
 
 
-@pytest.mark.parametrize(
-    ("dark", "width"), [(False, 1200), (True, 1200), (False, 560)], ids=["light", "dark", "narrow"]
-)
+@pytest.mark.parametrize(("dark", "width"), [(False, 1200), (True, 560)], ids=["light", "narrow"])
 def test_from_series_to_a_market(lab: Lab, pictures: Path, dark: bool, width: int) -> None:
     lab.write("market_browser", *CELLS)
     with lab.page("market_browser", dark=dark, width=width) as page:

@@ -58,8 +58,11 @@ export default {
           td.append(button);
         }
       } else {
-        td.textContent = row.cells[at] ?? '';
+        const text = document.createElement('div');
+        text.className = 'clip';
+        text.textContent = row.cells[at] ?? '';
         td.title = row.cells[at] ?? '';
+        td.append(text);
       }
       return td;
     };
