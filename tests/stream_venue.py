@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from starlette.applications import Starlette
 from websockets.sync.client import ClientConnection, connect
 
 from kalshi_research.sandbox.auth import SKEW_MS, KeyRing, RegisteredKey
@@ -26,7 +25,7 @@ from kalshi_research.sandbox.engine import Engine, Event, MarketSpec
 from kalshi_research.sandbox.exchange import Account
 from kalshi_research.sandbox.faults import Faults
 from kalshi_research.sandbox.seeding import derived_uuid
-from kalshi_research.sandbox.stream.endpoint import stream_route
+from kalshi_research.sandbox.stream.endpoint import StreamEndpoint
 from kalshi_research.sandbox.stream.hub import Hub
 from kalshi_research.sandbox.stream.source import Listing
 
@@ -155,7 +154,7 @@ class Server:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         hosts = frozenset({f"127.0.0.1:{self.port}"})
-        app = Starlette(routes=[stream_route(self.exchange, lambda: hosts, lambda: self.hub)])
+        app = StreamEndpoint(self.exchange, lambda: hosts, lambda: self.hub)
         self.server = uvicorn.Server(
             uvicorn.Config(
                 app,

@@ -33,7 +33,7 @@ def test_importing_it_is_cheap() -> None:
     code = "import sys, kalshi_research.sandbox.engine; print([*sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     loaded = set(ast.literal_eval(done.stdout))
-    assert not loaded & {"numpy", "pandas", "pyarrow", "requests", "starlette", "uvicorn"}
+    assert not loaded & {"numpy", "pandas", "pyarrow", "requests", "uvicorn"}
 
 
 def test_identifiers_look_like_uuids_and_are_distinct() -> None:

@@ -330,7 +330,7 @@ sys.addaudithook(watch)
 import kalshi_research
 dir(kalshi_research)
 heavy = {"pandas", "numpy", "pyarrow", "matplotlib", "requests", "urllib3", "cryptography", "uvicorn",
-         "starlette", "tqdm", "ipywidgets", "IPython", "asyncio"}
+         "tqdm", "ipywidgets", "IPython", "asyncio"}
 print(sorted(heavy & set(sys.modules)), seen)
 """
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import COUNT_SCALE, fixed_text
+from kalshi_research.sandbox.dispatch import PREFIX
 from kalshi_research.sandbox.instants import DAY, SECOND, iso
 from kalshi_research.sandbox.rate_limits import COSTS, DEFAULT_COST
 from kalshi_research.sandbox.refusals import refused
@@ -94,7 +95,7 @@ def endpoint_costs(_: Exchange, __: Query, ___: dict[str, str]) -> Json:
     return {
         "default_cost": DEFAULT_COST,
         "endpoint_costs": [
-            {"cost": cost, "method": method, "path": f"/trade-api/v2{path}"}
+            {"cost": cost, "method": method, "path": PREFIX + path}
             for (method, path), cost in sorted(COSTS.items(), key=lambda item: item[0][::-1])
         ],
     }

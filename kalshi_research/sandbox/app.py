@@ -6,18 +6,16 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from kalshi_research.sandbox.dispatch import Asked, Said, say, told
+from kalshi_research.sandbox.dispatch import PREFIX, Asked, Said, is_ours, say, told
 from kalshi_research.sandbox.exchange import RequestRecord, redacted
 from kalshi_research.sandbox.refusals import Refusal, not_found, refused
-from kalshi_research.sandbox.stream.endpoint import PATH, stream_route
+from kalshi_research.sandbox.stream.endpoint import PATH, StreamEndpoint
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox.dispatch import Receive, Scope, Send, Table
     from kalshi_research.sandbox.exchange import Exchange
 
-__all__ = ["PREFIX", "Answering", "App"]
-
-PREFIX = "/trade-api/v2"
+__all__ = ["Answering", "App"]
 
 Answering = Callable[[Asked, dict[str, str]], Awaitable[Said]]
 """Answers a request, given the parts of its path that stand for names."""
@@ -41,13 +39,13 @@ class App:
         self._exchange = exchange
         self._hosts = hosts
         self._table = table
-        self._stream = stream_route(exchange, hosts)
+        self._stream = StreamEndpoint(exchange, hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or serve one WebSocket."""
         if scope["type"] == "websocket":
             if scope["path"] == PATH:
-                await self._stream.app(scope, receive, send)
+                await self._stream(scope, receive, send)
             else:
                 await send({"type": "websocket.close", "code": 1000})
             return
@@ -65,7 +63,7 @@ class App:
         await self._finish(said, asked, received, send)
 
     async def _answer(self, asked: Asked) -> Said:
-        if not self._ours(asked.headers):
+        if not is_ours(asked.headers, self._hosts()):
             return told(
                 403, refused(403, "forbidden", details="Host or Origin is not this exchange").body
             )
@@ -79,13 +77,6 @@ class App:
             return told(404, not_found().body)
         path = path.removeprefix(PREFIX)
         return told(404, not_found(f"{method} {path} is not available here").body)
-
-    def _ours(self, headers: dict[str, str]) -> bool:
-        hosts = self._hosts()
-        origin = headers.get("origin")
-        return headers.get("host", "") in hosts and (
-            origin is None or origin.partition("://")[2] in hosts
-        )
 
     async def _finish(self, said: Said, asked: Asked, received: float, send: Send) -> None:
         """Write it down, then send it: who has the answer finds it in the log."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 
-__all__ = ["Asked", "Message", "Receive", "Said", "Scope", "Send", "Table", "say", "told"]
+__all__ = [
+    "PREFIX", "Asked", "Message", "Receive", "Said", "Scope", "Send", "Table", "is_ours", "say", "told",
+]  # fmt: skip
 
 T = TypeVar("T")
+
+PREFIX = "/trade-api/v2"
+"""What the path of every request begins with."""
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -18,6 +23,27 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _encode = msgspec.json.Encoder().encode
+
+
+def is_ours(headers: Mapping[str, str], hosts: Collection[str]) -> bool:
+    """Whether a request was addressed to this server, by its ``Host`` and ``Origin``.
+
+    A page in a browser can reach loopback too; it cannot forge these headers.
+
+    Parameters
+    ----------
+    headers : mapping of str to str
+        By lower-case name.
+    hosts : collection of str
+        The values of ``Host`` that are ours.
+
+    Examples
+    --------
+    >>> is_ours({"host": "localhost:8765", "origin": "https://example.org"}, {"localhost:8765"})
+    False
+    """
+    origin = headers.get("origin")
+    return headers.get("host", "") in hosts and (origin is None or origin.partition("://")[2] in hosts)
 
 
 class Asked:

@@ -18,11 +18,11 @@ from kalshi_research.sandbox import (
     portfolio_routes,
     shard_routes,
 )
-from kalshi_research.sandbox.app import PREFIX, Answering, App
+from kalshi_research.sandbox.app import Answering, App
 from kalshi_research.sandbox.auth import not_signed
 from kalshi_research.sandbox.bodies import read_body
 from kalshi_research.sandbox.dialect_2025 import routes as routes_2025
-from kalshi_research.sandbox.dispatch import Asked, Receive, Said, Scope, Send, Table, told
+from kalshi_research.sandbox.dispatch import PREFIX, Asked, Receive, Said, Scope, Send, Table, told
 from kalshi_research.sandbox.exchange import Exchange
 from kalshi_research.sandbox.queries import Query
 from kalshi_research.sandbox.rate_limits import lanes
@@ -32,7 +32,7 @@ from kalshi_research.sandbox.scopes import keep_to_subaccount, permit
 if TYPE_CHECKING:
     from kalshi_research.sandbox.auth import RegisteredKey
 
-__all__ = ["PREFIX", "build_app"]
+__all__ = ["build_app"]
 
 Handler = Callable[[Exchange, Query, dict[str, str]], dict[str, Any]]
 Read = tuple[str, Handler, str, bool]
@@ -257,8 +257,7 @@ def build_app(
     ----------
     exchange : Exchange
     hosts : callable
-        The values of ``Host`` that are ours. A page in a browser can reach
-        loopback too; it cannot forge this header or `Origin`.
+        The values of ``Host`` that are ours.
     """
     reads, writes, gone_by_now = _TABLES[exchange.dialect.name]
     table = Table[Answering]()

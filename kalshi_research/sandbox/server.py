@@ -16,13 +16,14 @@ from kalshi_research.money import PRICE_SCALE, to_price
 from kalshi_research.sandbox.auth import KeyRing
 from kalshi_research.sandbox.clock import Clock, checked_speed
 from kalshi_research.sandbox.dialects import TODAY, dialect_named
+from kalshi_research.sandbox.dispatch import PREFIX
 from kalshi_research.sandbox.exchange import Account, Exchange
 from kalshi_research.sandbox.floor import Floor
 from kalshi_research.sandbox.instants import DAY, SECOND, from_datetime, to_datetime
 from kalshi_research.sandbox.rate_limits import Buckets
-from kalshi_research.sandbox.rest import PREFIX
 from kalshi_research.sandbox.seeding import derived_uuid
 from kalshi_research.sandbox.serving import Serving
+from kalshi_research.sandbox.stream.endpoint import PATH
 from kalshi_research.sandbox.stream.options import StreamOptions
 from kalshi_research.sandbox.traders import Traders
 from kalshi_research.sandbox.truth import Truth
@@ -214,7 +215,7 @@ class Sandbox:
     @property
     def ws_url(self) -> str:
         """Where the WebSocket protocol is served."""
-        return f"ws://127.0.0.1:{self._port}/trade-api/ws/v2"
+        return f"ws://127.0.0.1:{self._port}{PATH}"
 
     @property
     def now(self) -> datetime:

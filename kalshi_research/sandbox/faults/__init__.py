@@ -11,7 +11,6 @@ the routes and does what the rules say; the other modules are one kind of fault 
 from __future__ import annotations
 
 from kalshi_research.sandbox.faults import catalogue as _catalogue  # noqa: F401 -- registers kinds
-from kalshi_research.sandbox.faults import frames  # noqa: F401 - whose kinds there are too
 from kalshi_research.sandbox.faults import frames as _frames  # noqa: F401 -- registers kinds
 from kalshi_research.sandbox.faults.kinds import Kind, kinds, register
 from kalshi_research.sandbox.faults.rules import Bite, Rule

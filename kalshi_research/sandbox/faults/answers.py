@@ -13,9 +13,10 @@ from kalshi_research.sandbox.refusals import refused
 from kalshi_research.sandbox.seeding import derived_uuid
 
 if TYPE_CHECKING:
+    from kalshi_research.sandbox.dispatch import Send
     from kalshi_research.sandbox.faults.call import Call, Inner
     from kalshi_research.sandbox.faults.gate import FaultGate
-    from kalshi_research.sandbox.faults.line import Line, Send
+    from kalshi_research.sandbox.faults.line import Line
     from kalshi_research.sandbox.faults.rules import Bite
     from kalshi_research.sandbox.faults.script import Faults
 

@@ -42,9 +42,10 @@ from kalshi_research.sandbox.faults.line import head
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from kalshi_research.sandbox.dispatch import Send
     from kalshi_research.sandbox.faults.call import Call, Deliver, Inner
     from kalshi_research.sandbox.faults.gate import FaultGate
-    from kalshi_research.sandbox.faults.line import Line, Send
+    from kalshi_research.sandbox.faults.line import Line
     from kalshi_research.sandbox.faults.rules import Bite
 
 __all__ = ["body"]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kalshi_research.sandbox.dispatch import PREFIX
 from kalshi_research.sandbox.faults.line import head
 
 if TYPE_CHECKING:
-    from kalshi_research.sandbox.faults.line import Line, Message, Receive, Scope, Send
+    from kalshi_research.sandbox.dispatch import Message, Receive, Scope, Send
+    from kalshi_research.sandbox.faults.line import Line
 
-__all__ = ["PREFIX", "Answer", "Call", "Deliver", "Inner", "Outcome", "json_answer", "plainly"]
-
-PREFIX = "/trade-api/v2"
+__all__ = ["Answer", "Call", "Deliver", "Inner", "Outcome", "json_answer", "plainly"]
 
 Deliver = Callable[["Line", "Send", "Answer"], Awaitable[None]]
 Inner = Callable[["Call"], Awaitable["Outcome"]]

@@ -13,8 +13,8 @@ from kalshi_research.sandbox.faults.call import Answer, Call, Inner, Outcome
 from kalshi_research.sandbox.faults.line import Line
 
 if TYPE_CHECKING:
+    from kalshi_research.sandbox.dispatch import Message, Receive, Scope, Send
     from kalshi_research.sandbox.exchange import Exchange
-    from kalshi_research.sandbox.faults.line import Message, Receive, Scope, Send
     from kalshi_research.sandbox.faults.rules import Bite
 
 __all__ = ["FaultGate", "Layer"]

@@ -5,22 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kalshi_research.sandbox.gathering import GatheringProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Line", "LoopbackProtocol", "Message", "Receive", "Scope", "Send", "cut_off", "head"]
+    from kalshi_research.sandbox.dispatch import Receive
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Headers = "Iterable[tuple[bytes, bytes]]"
+__all__ = ["Line", "LoopbackProtocol", "cut_off", "head"]
 
 
 class LoopbackProtocol(GatheringProtocol):

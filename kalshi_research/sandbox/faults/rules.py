@@ -8,13 +8,13 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.errors import ConfigError, printable
+from kalshi_research.sandbox.dispatch import PREFIX
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox.faults.kinds import Plane
 
 __all__ = ["Bite", "Rule", "check_times", "place_pattern"]
 
-_PREFIX = "/trade-api/v2"
 _ROUTE = re.compile(r"(\*|[A-Z]+) (\S+)", re.ASCII)
 
 
@@ -147,7 +147,7 @@ def place_pattern(route: str) -> re.Pattern[str]:
             'Write a word and a path, such as "POST /portfolio/events/orders" or "* /**".'
         )
     word = "[A-Z]+" if found[1] == "*" else found[1]
-    path = found[2].removeprefix(_PREFIX)
+    path = found[2].removeprefix(PREFIX)
     if path in ("/**", "/*"):
         return re.compile(f"{word} /.*" if path == "/**" else f"{word} /[^/]+")
     tail = ".*" if path.endswith("/**") else ""

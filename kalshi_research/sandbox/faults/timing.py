@@ -11,9 +11,10 @@ from kalshi_research.sandbox.faults.call import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kalshi_research.sandbox.dispatch import Send
     from kalshi_research.sandbox.faults.call import Answer, Call, Deliver, Inner
     from kalshi_research.sandbox.faults.gate import FaultGate
-    from kalshi_research.sandbox.faults.line import Line, Send
+    from kalshi_research.sandbox.faults.line import Line
     from kalshi_research.sandbox.faults.rules import Bite
 
 __all__ = ["delay", "late_commit", "then_close", "trickle"]

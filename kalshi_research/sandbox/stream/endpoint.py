@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from starlette.routing import WebSocketRoute
 
 from kalshi_research.sandbox.auth import not_signed
+from kalshi_research.sandbox.dispatch import is_ours
 from kalshi_research.sandbox.exchange import RequestRecord
 from kalshi_research.sandbox.refusals import Refusal, refused
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox.auth import RegisteredKey
+    from kalshi_research.sandbox.dispatch import Receive, Scope, Send
     from kalshi_research.sandbox.exchange import Exchange
     from kalshi_research.sandbox.stream.hub import Hub
     from kalshi_research.sandbox.stream.socket import Socket
 
-__all__ = ["PATH", "open_socket", "stream_route"]
+__all__ = ["PATH", "StreamEndpoint", "open_socket"]
 
 PATH = "/trade-api/ws/v2"
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 
 def open_socket(*arguments: Any, **named: Any) -> Any:
@@ -36,22 +32,6 @@ def open_socket(*arguments: Any, **named: Any) -> Any:
     from kalshi_research.sandbox.stream.socket import Socket
 
     return Socket(*arguments, **named)
-
-
-def stream_route(
-    exchange: Exchange, hosts: Callable[[], frozenset[str]], hub: Callable[[], Hub] | None = None
-) -> WebSocketRoute:
-    """The route of the WebSocket.
-
-    Parameters
-    ----------
-    exchange : Exchange
-    hosts : callable
-        The values of ``Host`` that are ours.
-    hub : callable, optional
-        Answers the hub of the exchange; called with each connection.
-    """
-    return WebSocketRoute(PATH, _Endpoint(exchange, hosts, hub or _hub_of(exchange)))
 
 
 def _hub_of(exchange: Exchange) -> Callable[[], Hub]:
@@ -67,15 +47,30 @@ def _hub_of(exchange: Exchange) -> Callable[[], Hub]:
     return made
 
 
-class _Endpoint:
+class StreamEndpoint:
+    """What answers on `PATH`.
+
+    Parameters
+    ----------
+    exchange : Exchange
+    hosts : callable
+        The values of ``Host`` that are ours.
+    hub : callable, optional
+        Answers the hub of the exchange; called with each connection.
+    """
+
     def __init__(
-        self, exchange: Exchange, hosts: Callable[[], frozenset[str]], hub: Callable[[], Hub]
+        self,
+        exchange: Exchange,
+        hosts: Callable[[], frozenset[str]],
+        hub: Callable[[], Hub] | None = None,
     ) -> None:
         self._exchange = exchange
         self._hosts = hosts
-        self._hub = hub
+        self._hub = hub or _hub_of(exchange)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
         await receive()
         received = time.time()
         if await self._bitten(scope, send):
@@ -114,11 +109,7 @@ class _Endpoint:
     def _check(self, scope: Scope) -> RegisteredKey:
         """The key of the user who asks for the connection."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        hosts = self._hosts()
-        origin = headers.get("origin")
-        if headers.get("host") not in hosts or (
-            origin is not None and origin.partition("://")[2] not in hosts
-        ):
+        if not is_ours(headers, self._hosts()):
             raise refused(403, "forbidden", details="Host or Origin is not this exchange")
         exchange = self._exchange
         now, skew = exchange.wall_ms(), exchange.skew_ms()
