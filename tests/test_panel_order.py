@@ -130,6 +130,17 @@ def test_another_expiry_takes_the_preview_back(model: OrderModel) -> None:
     assert model.stage == "editing"
 
 
+def test_an_expiry_that_was_previewed_does_not_stand_against_filling_now(model: OrderModel) -> None:
+    write(model)
+    model.check()
+    settled(model)
+    model.ticket.time_in_force = "immediate_or_cancel"
+    assert (model.stage, model.blockers) == ("editing", "")
+    model.check()
+    settled(model)
+    assert model.stage == "confirming"
+
+
 def test_a_moved_market_asks_again(sandbox: Any, model: OrderModel) -> None:
     write(model)
     model.check()
