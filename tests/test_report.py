@@ -137,6 +137,19 @@ DEMO = [
         'options=["buy", "sell"], value="sell", description="Side"),'
         ' ipywidgets.Button(description="Place")])'
     ),
+    code(
+        "from kalshi_research.panels.views import Ladder, Link, Plain, Table\n"
+        'columns = [{"label": "Strike", "kind": "text"}, {"label": "Paid", "kind": "number"},'
+        ' {"label": "", "kind": "action"}]\n'
+        'rows = [{"key": str(i), "cells": [f"<b>{i}°</b>", "0.42", "Press"]} for i in range(20)]\n'
+        'hidden = Plain("out of sight")\n'
+        'hidden.layout.display = "none"\n'
+        'book = {"bids": [["0.41", "13", "5", False]], "asks": [["0.44", "17", "", False]],'
+        ' "mid": "mid 0.425", "live": True}\n'
+        'ipywidgets.VBox([Plain("costs $5 <i>or</i> $6", role="warn"), hidden,'
+        ' Table(columns=columns, rows=rows), Table(columns=columns, empty="No row at all."),'
+        ' Ladder(book=book), Ladder(), Link(href="javascript:alert(1)", text="Page")])'
+    ),
     code('pd.DataFrame([["x" * 30] * 12], columns=[f"wide_{i}" for i in range(12)])'),
     code('print("left out")', "remove-cell"),
     code('print("also left out")', "remove-output"),
@@ -250,6 +263,20 @@ def test_widgets_stand_still(demo: str) -> None:
     assert "Order" in text
     assert re.search(r"Side\s+sell", text)
     assert "VBox(" not in text
+
+
+def test_panels_are_lines_and_tables_of_what_they_showed(demo: str) -> None:
+    text = Page(demo).text
+    assert "costs $5 <i>or</i> $6" in text
+    assert "out of sight" not in text
+    assert re.search(r"Strike\s*Paid\s*<b>0°</b>\s*0\.42\s*<b>1°</b>", text), "and no column of buttons"
+    assert "<b>11°</b>" in text
+    assert "<b>12°</b>" not in text
+    assert "and 8 more" in text
+    assert "No row at all." in text
+    assert re.search(r"0\.44\s*17\s*mid 0\.425\s*13 \(5 yours\)\s*0\.41", text)
+    assert "The book was not current." in text
+    assert "javascript" not in demo
 
 
 def test_tags_leave_out_or_fold(demo: str) -> None:

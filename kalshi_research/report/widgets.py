@@ -1,4 +1,4 @@
-"""Widgets standing still: what they showed when the notebook ended, as text."""
+"""Widgets standing still: what they showed when the notebook ended, as text and tables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nbformat import NotebookNode
+
+from kalshi_research.report.views import view
 
 __all__ = ["WIDGET_VIEW", "still"]
 
@@ -40,7 +42,7 @@ def still(
     model = states.get(model_id, {})
     state: Mapping[str, Any] = model.get("state", {})
     name = str(model.get("model_name", ""))
-    if depth > _DEEPEST:
+    if depth > _DEEPEST or _is_hidden(state, states):
         return ""
     inner = [
         still(str(child).removeprefix(_REFERENCE), states, output, depth + 1)
@@ -55,16 +57,24 @@ def still(
     return _leaf(name, state)
 
 
+def _is_hidden(state: Mapping[str, Any], states: Mapping[str, Any]) -> bool:
+    layout = states.get(str(state.get("layout")).removeprefix(_REFERENCE), {})
+    return bool(layout.get("state", {}).get("display") == "none")
+
+
 def _leaf(name: str, state: Mapping[str, Any]) -> str:
+    shown = view(state)
+    if shown is not None:
+        return shown
     description = html.escape(str(state.get("description") or ""))
     if name == "ButtonModel":
         return f'<span class="widget-button">{description}</span>' if description else ""
     value = _value(state)
     if value is None:
         return ""
-    shown = value if name in _MARKUP else html.escape(value)
+    text = value if name in _MARKUP else html.escape(value)
     label = f'<span class="widget-label">{description}</span> ' if description else ""
-    return f'<div class="widget">{label}{shown}</div>' if label or shown.strip() else ""
+    return f'<div class="widget">{label}{text}</div>' if label or text.strip() else ""
 
 
 def _value(state: Mapping[str, Any]) -> str | None:
