@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from kalshi_research.sandbox.engine import LINEAR_CENT, Lifecycle, PositionUpdate
-from kalshi_research.sandbox.stream import guide_payloads
+from kalshi_research.sandbox.stream import payloads_2025
 
 NOW = 1_795_186_800_250_000
 
@@ -24,7 +24,7 @@ def life(kind: Any) -> Lifecycle:
 
 def test_a_position_is_in_contracts_and_money_in_cents_and_dollars() -> None:
     event = PositionUpdate(1, NOW, "A", 0, "M", -300, 1_410_000, 0, -20_000, 70_000, 1_700)
-    told = said(guide_payloads.market_position(event, "user"))
+    told = said(payloads_2025.market_position(event, "user"))
     assert {name: told[name] for name in ("user_id", "market_ticker", "position", "volume")} == {
         "user_id": "user", "market_ticker": "M", "position": -3, "volume": 17,
     }  # fmt: skip
@@ -37,12 +37,12 @@ def test_the_life_of_a_market_is_told_in_seconds() -> None:
     source = cast("Any", SimpleNamespace(announcement=lambda ticker: announced))
     silent = cast("Any", SimpleNamespace(announcement=lambda ticker: None))
     seconds = NOW // 1_000_000
-    created = said(guide_payloads.lifecycle(life("created"), source))
+    created = said(payloads_2025.lifecycle(life("created"), source))
     assert created == {
         "market_ticker": "M", "event_type": "created", "open_ts": 5, "close_ts": seconds + 3600,
     }  # fmt: skip
-    assert guide_payloads.lifecycle(life("created"), silent) is None
-    assert guide_payloads.lifecycle(life(""), source) is None
+    assert payloads_2025.lifecycle(life("created"), silent) is None
+    assert payloads_2025.lifecycle(life(""), source) is None
     for kind, more in (
         ("activated", {"is_deactivated": False}),
         ("deactivated", {"is_deactivated": True}),
@@ -50,5 +50,5 @@ def test_the_life_of_a_market_is_told_in_seconds() -> None:
         ("determined", {"result": "yes", "determination_ts": seconds}),
         ("settled", {"settled_ts": seconds}),
     ):
-        told = said(guide_payloads.lifecycle(life(kind), source))
+        told = said(payloads_2025.lifecycle(life(kind), source))
         assert told == {"market_ticker": "M", "event_type": kind} | more

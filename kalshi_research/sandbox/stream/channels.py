@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from kalshi_research.sandbox.stream.session import Session
 
-__all__ = ["CHANNELS", "GUIDE_CHANNELS", "Channel", "Subscription"]
+__all__ = ["CHANNELS", "CHANNELS_2025", "Channel", "Subscription"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ CHANNELS = {
 }
 """By the name they are subscribed to."""
 
-GUIDE_CHANNELS = {
+CHANNELS_2025 = {
     name: CHANNELS[known]
     for name, known in {
         "orderbook_delta": "orderbook_delta",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["GUIDE_CODES", "GUIDE_MESSAGES", "MESSAGES", "CommandError"]
+__all__ = ["CODES_2025", "MESSAGES", "MESSAGES_2025", "CommandError"]
 
 MESSAGES = {
     1: "Unable to process message",
@@ -33,7 +33,7 @@ MESSAGES = {
 }
 """The numbers and their texts; 6, 16 and 17 are retired."""
 
-GUIDE_MESSAGES = {code: text for code, text in MESSAGES.items() if code <= 15} | {
+MESSAGES_2025 = {code: text for code, text in MESSAGES.items() if code <= 15} | {
     6: "Params required",
     12: "Exactly one subscription ID required",
     14: "Market ticker required",
@@ -42,7 +42,7 @@ GUIDE_MESSAGES = {code: text for code, text in MESSAGES.items() if code <= 15} |
 }
 """Those of the guide of late 2025. Its table has no 6, but its example of an error does."""
 
-GUIDE_CODES = {18: 17, 19: 11, 20: 11, 21: 11, 22: 11, 23: 11, 24: 11, 25: 10, 26: 11, 27: 1, 28: 11}
+CODES_2025 = {18: 17, 19: 11, 20: 11, 21: 11, 22: 11, 23: 11, 24: 11, 25: 10, 26: 11, 27: 1, 28: 11}
 """What stood for the errors that came later."""
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kalshi_research.sandbox.stream import guide_payloads, payloads
-from kalshi_research.sandbox.stream.channels import CHANNELS, GUIDE_CHANNELS, Channel
-from kalshi_research.sandbox.stream.codes import GUIDE_CODES, GUIDE_MESSAGES, MESSAGES
+from kalshi_research.sandbox.stream import payloads, payloads_2025
+from kalshi_research.sandbox.stream.channels import CHANNELS, CHANNELS_2025, Channel
+from kalshi_research.sandbox.stream.codes import CODES_2025, MESSAGES, MESSAGES_2025
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox.engine import (
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from kalshi_research.sandbox.stream.options import StreamOptions
     from kalshi_research.sandbox.stream.source import Source
 
-__all__ = ["Dialect", "Payloads", "dialect_of"]
+__all__ = ["Payloads", "StreamDialect", "dialect_of"]
 
 
 class Payloads(Protocol):
-    """Writes the end of a frame, for the channels that both have: `payloads`, `guide_payloads`.
+    """Writes the end of a frame, for the channels that both have: `payloads`, `payloads_2025`.
 
     None stands for a frame that the dialect does not have.
     """
@@ -73,7 +73,7 @@ class Payloads(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class StreamDialect:
     """One protocol of the stream.
 
     Attributes
@@ -85,6 +85,8 @@ class Dialect:
         Numbers and texts of the errors.
     codes : mapping of int to int
         Today's number of an error to that of the dialect, where they differ.
+    unknown_market : int or None
+        The error of a book that is not there; None where its subscription is taken.
     book_change : str
         What a change of a book calls itself.
     twice : bool
@@ -99,6 +101,7 @@ class Dialect:
     channels: Mapping[str, Channel]
     messages: Mapping[int, str]
     codes: Mapping[int, int]
+    unknown_market: int | None
     book_change: str = "orderbook_delta"
     twice: bool = False
     stamped: bool = True
@@ -114,10 +117,7 @@ class Dialect:
         return {"msg": said, "data": said} if self.twice else {"msg": said}
 
 
-_TODAY = Dialect(payloads, CHANNELS, MESSAGES, {})
-
-
-def dialect_of(options: StreamOptions) -> Dialect:
+def dialect_of(options: StreamOptions) -> StreamDialect:
     """The protocol that the options ask for.
 
     Parameters
@@ -131,12 +131,14 @@ def dialect_of(options: StreamOptions) -> Dialect:
     'Market not found'
     """
     if options.dialect == "2026":
-        return _TODAY
-    return Dialect(
-        guide_payloads,
-        GUIDE_CHANNELS,
-        GUIDE_MESSAGES,
-        GUIDE_CODES | {2: options.missing_params},
+        strict = options.unknown_ticker == "error"
+        return StreamDialect(payloads, CHANNELS, MESSAGES, {}, unknown_market=11 if strict else None)
+    return StreamDialect(
+        payloads_2025,
+        CHANNELS_2025,
+        MESSAGES_2025,
+        CODES_2025 | {2: options.missing_params},
+        unknown_market=16,
         book_change=options.book_change,
         twice=True,
         stamped=False,

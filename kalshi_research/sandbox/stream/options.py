@@ -25,7 +25,15 @@ class StreamOptions:
         Commands that a connection may send [1/s]; more are refused with error 27.
     unknown_ticker : {"ignore", "empty", "error"}
         What an order-book subscription gets for a market that is not there: nothing but its name in
-        the list, an empty snapshot, or error 11.
+        the list, an empty snapshot, or error 11. In the dialect of 2025 always error 16.
+    reuse_sids : bool
+        Whether a new subscription gets the lowest number that is free instead of the next one.
+    dialect : {"2026", "2025"}
+        The protocol. A sandbox sets its own.
+    book_change : {"orderbook_delta", "orderbook_update"}
+        What a change of a book calls itself in the dialect of 2025, whose documents have both.
+    missing_params : {2, 6}
+        The number of the error for missing parameters there; the documents have both.
 
     Examples
     --------

@@ -261,11 +261,11 @@ class Session:
         return (self._hub.tickers_of(ids), True) if ids else (tickers, False)
 
     def _check_unknown(self, channel: Channel, tickers: list[str]) -> None:
-        guide = self._options.dialect == "2025"
-        if channel.markets == "required" and (guide or self._options.unknown_ticker == "error"):
+        code = self._hub.dialect.unknown_market
+        if channel.markets == "required" and code is not None:
             for ticker in tickers:
                 if not self._hub.mirror(ticker).known:
-                    raise CommandError(16 if guide else 11, ticker)
+                    raise CommandError(code, ticker)
 
     def _check_limit(self, markets: int) -> None:
         if markets > self._options.market_limit:
