@@ -122,11 +122,25 @@ def test_an_expiration_in_milliseconds_is_a_time_in_the_far_future(member: Membe
     assert len(member.done(200, "GET", "/portfolio/orders", query="?status=resting")["orders"]) == 2
 
 
-@pytest.mark.parametrize("raw", ["[" * 100_000, '{"a":' * 50_000])
-def test_a_body_nested_without_end_is_refused(member: Member, raw: str) -> None:
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b"[" * 100_000, id="lists"),
+        pytest.param(b'{"a":' * 50_000, id="objects"),
+        pytest.param(b'{"ticker":"\xff"}', id="latin-1"),
+    ],
+)
+@pytest.mark.parametrize("fault", [False, True])
+def test_a_body_that_cannot_be_decoded_is_refused(member: Member, raw: bytes, *, fault: bool) -> None:
+    faults = member.sandbox.faults
+    rule = faults.add("accept_then:503", f"POST {ORDERS}") if fault else None
     headers = member.signed_headers("POST", ORDERS) | {"Content-Type": "application/json"}
     answer = requests.post(f"{member.sandbox.url}{ORDERS}", data=raw, headers=headers, timeout=30)
-    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    if rule is not None:
+        faults.remove(rule)
+        assert (answer.status_code, faults.fired[-1].status) == (503, 400)
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
 
 
 def test_all_that_can_be_asked_of_an_order(member: Member) -> None:

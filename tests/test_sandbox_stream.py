@@ -150,6 +150,8 @@ def test_it_pings_with_heartbeat_and_answers_pings(server: Server) -> None:
     [
         ("nonsense", 1),
         ("[]", 1),
+        pytest.param("[" * 100_000, 1, id="nested"),
+        pytest.param(b'{"id":1,"cmd":"\xff"}', 1, id="latin-1"),
         ('{"id":-1,"cmd":"subscribe"}', 1),
         ('{"id":1,"cmd":"subscribe"}', 2),
         ('{"id":1,"cmd":"subscribe","params":{}}', 3),
@@ -184,7 +186,7 @@ def test_it_pings_with_heartbeat_and_answers_pings(server: Server) -> None:
         ('{"id":1,"cmd":"update_subscription","params":{"sid":9,"action":"add_markets"}}', 7),
     ],
 )
-def test_a_wrong_command_gets_its_error(anna: Peer, command: str, code: int) -> None:
+def test_a_wrong_command_gets_its_error(anna: Peer, command: str | bytes, code: int) -> None:
     anna.connection.send(command)
     answer = anna.next()
     assert answer["type"] == "error"

@@ -122,7 +122,7 @@ class Call:
         if self.fields is None:
             try:
                 self.fields = msgspec.json.decode(self.body)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 self.fields = {}
         return self.fields
 

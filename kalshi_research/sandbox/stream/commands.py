@@ -140,7 +140,7 @@ class Command:
         """
         try:
             frame = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise CommandError(1) from None
         if not isinstance(frame, dict):
             raise CommandError(1)
