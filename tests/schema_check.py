@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sandbox_calls import Caller
 
-from kalshi_research.sandbox import Sandbox, rest
+from kalshi_research.sandbox import Sandbox, routes
 
 SPECIFICATION = Path(__file__).resolve().parents[2] / "shared/spec/openapi.yaml"
 JUDGE = Path(__file__).parent / "judges" / "schema_judge.py"
@@ -36,8 +36,8 @@ LEGS = [
 
 def operations() -> list[str]:
     """What is served, by method and path."""
-    return [f"GET {path}" for path, *_ in rest._ROUTES] + [
-        f"{method} {path}" for method, path, *_ in rest._WRITES
+    return [f"GET {path}" for path, *_ in routes.READS] + [
+        f"{method} {path}" for method, path, *_ in routes.WRITES
     ]
 
 

@@ -22,7 +22,7 @@ from sandbox_member import ORDERS, TICKER, Key, Member, terms
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from kalshi_research.sandbox import Sandbox, rest
+from kalshi_research.sandbox import Sandbox, routes
 from kalshi_research.sandbox.scopes import SCOPES
 
 GROUPS = "/portfolio/order_groups"
@@ -323,7 +323,7 @@ def test_own_keys_and_subaccounts_are_for_higher_tiers() -> None:
 
 
 def test_every_operation_with_a_scope_is_served() -> None:
-    served = {name for _, _, name, _ in rest._ROUTES} | {name for _, _, _, name, _ in rest._WRITES}
+    served = {name for _, _, name, _ in routes.READS} | {name for _, _, _, name, _ in routes.WRITES}
     from kalshi_research.sandbox import scopes
 
     assert served >= set(scopes._CHILD) | scopes._UNLOCKED_ONLY

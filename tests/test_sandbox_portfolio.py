@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from sandbox_calls import Caller
 from test_sandbox_spec import Spec, formats
 
-from kalshi_research.sandbox import Sandbox, rest
+from kalshi_research.sandbox import Sandbox, routes
 from kalshi_research.sandbox.unserved import UNSERVED
 
 TICKER = "KXHIGHNY-26NOV21-B44.5"
@@ -83,8 +83,8 @@ def test_bodies_follow_the_specification(member: Member, shared: Path, path: str
 
 def test_what_is_written_is_specified_and_the_rest_has_a_reason(shared: Path) -> None:
     paths = yaml.safe_load((shared / "spec" / "openapi.yaml").read_text())["paths"]
-    served = {("GET", path): name for path, _, name, _ in rest._ROUTES}
-    for method, path, _, name, status in rest._WRITES:
+    served = {("GET", path): name for path, _, name, _ in routes.READS}
+    for method, path, _, name, status in routes.WRITES:
         operation = paths[path][method.lower()]
         assert (operation["operationId"], str(status) in operation["responses"]) == (name, True)
         served[method, path] = name

@@ -15,7 +15,7 @@ import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 from sandbox_calls import Caller
 
-from kalshi_research.sandbox import Sandbox, rest
+from kalshi_research.sandbox import Sandbox, routes
 
 NOW = 1795186800
 HOURS = {"start_ts": NOW - 86400, "end_ts": NOW, "period_interval": 60}
@@ -152,9 +152,9 @@ def test_bodies_follow_the_specification(
 
 def test_operations_are_named_and_guarded_as_specified(shared: Path) -> None:
     operations = specification(shared / "spec" / "openapi.yaml").operations()
-    for path, _, name, private in rest._ROUTES:
+    for path, _, name, private in routes.READS:
         assert operations[path] == (name, private), path
-    served = {path for path, *_ in rest._ROUTES}
+    served = {path for path, *_ in routes.READS}
     assert {path for path, *_ in CALLS} <= served
     unserved = {path.split("/")[1] for path in operations.keys() - served}
     assert unserved <= {
