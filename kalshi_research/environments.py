@@ -211,7 +211,7 @@ def _sandbox_target(dialect: str) -> Target:
     elsewhere = os.environ.get(SANDBOX_URL_VARIABLE)
     if elsewhere:
         return replace(_loopback_target(elsewhere, SANDBOX_URL_VARIABLE), dialect=dialect)
-    sandbox = default_sandbox() if dialect == DIALECTS[0] else default_sandbox(dialect)
+    sandbox = default_sandbox(dialect)
     target = _loopback_target(sandbox.url, "the sandbox")
     return Target(target.environment, target.root, sandbox, dialect)
 
@@ -391,7 +391,7 @@ def default_sandbox(dialect: str = DIALECTS[0]) -> Sandbox:
         place = os.getpid(), dialect
         mine = _default.get(place)
         if mine is None:
-            mine = start_sandbox() if dialect == DIALECTS[0] else start_sandbox(dialect=dialect)
+            mine = start_sandbox(dialect=dialect)
             _default[place] = mine
             atexit.register(mine.close)
         return mine

@@ -130,7 +130,7 @@ def test_the_default_is_the_sandbox_of_this_process_with_its_own_key(monkeypatch
             credentials=lambda i: (f"user-{i}", KEY),
             close=lambda: None,
         )
-        monkeypatch.setattr(environments, "default_sandbox", lambda: fake)
+        monkeypatch.setattr(environments, "default_sandbox", lambda _: fake)
         with connect() as client:
             assert client.request("GET", "/portfolio/balance") == {"ok": True}
         assert (client.environment.name, client.simulated, client.signed) == ("sandbox", True, True)

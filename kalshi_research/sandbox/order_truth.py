@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.errors import ConfigError, printable
+from kalshi_research.money import PRICE_SCALE
 from kalshi_research.sandbox.engine import BookDelta
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class OrderTruth:
         if clock is not None:
             return self._log().at(ticker, clock)
         view = self._exchange.floor.book(ticker)
-        return dict(view.yes), {10_000 - price: count for price, count in view.no}
+        return dict(view.yes), {PRICE_SCALE - price: count for price, count in view.no}
 
     def watch(self, *tickers: str) -> None:
         """Keep every change of these books from now on, for `book` at a clock."""
@@ -207,7 +208,7 @@ class BookLog:
         def begin(engine: Engine) -> None:
             for ticker in tickers:
                 view = engine.book(ticker)
-                asks = {10_000 - price: count for price, count in view.no}
+                asks = {PRICE_SCALE - price: count for price, count in view.no}
                 self._begun.setdefault(ticker, (engine.clock, dict(view.yes), asks))
                 self._changes.setdefault(ticker, [])
 
@@ -217,7 +218,7 @@ class BookLog:
         for event in events:
             if isinstance(event, BookDelta) and event.ticker in self._changes:
                 bid = event.side == "yes"
-                price = event.price if bid else 10_000 - event.price
+                price = event.price if bid else PRICE_SCALE - event.price
                 self._changes[event.ticker].append((event.clock, bid, price, event.delta))
 
     def at(self, ticker: str, clock: int) -> tuple[Levels, Levels]:

@@ -28,7 +28,7 @@ __all__ = [
 
 Json = dict[str, Any]
 
-CENT = MONEY_SCALE // 100
+_MONEY_CENT = MONEY_SCALE // 100
 
 # What came after the documents, or is not in them.
 _LATER = frozenset(
@@ -76,7 +76,7 @@ def in_both_formats(view: Json) -> Json:
     told: Json = {}
     for name, value in view.items():
         if name.endswith("_dollars"):
-            told[name.removesuffix("_dollars")] = _whole(value, MONEY_SCALE, CENT)
+            told[name.removesuffix("_dollars")] = _whole(value, MONEY_SCALE, _MONEY_CENT)
             told[name] = value
         elif name.endswith("_fp"):
             told[name.removesuffix("_fp")] = _whole(value, COUNT_SCALE, COUNT_SCALE)

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from kalshi_research.sandbox.faults import catalogue as _catalogue  # noqa: F401 -- registers kinds
 from kalshi_research.sandbox.faults import frames as _frames  # noqa: F401 -- registers kinds
-from kalshi_research.sandbox.faults.kinds import Kind, kinds, register
-from kalshi_research.sandbox.faults.rules import Bite, Rule
+from kalshi_research.sandbox.faults.kinds import kinds
 from kalshi_research.sandbox.faults.script import Faults
 from kalshi_research.sandbox.faults.spelling import parse_fault
 
-__all__ = ["Bite", "Faults", "Kind", "Rule", "kinds", "parse_fault", "register"]
+__all__ = ["Faults", "kinds", "parse_fault"]

@@ -34,21 +34,21 @@ from __future__ import annotations
 
 from kalshi_research.sandbox.faults.kinds import ANSWERS, DEFINITE, Kind, register
 
-__all__ = ["ACTS", "BODIES", "DEDUPE", "PAGES", "RETRY_AFTER"]
+__all__: list[str] = []
 
-BODIES = (
+_BODIES = (
     "truncate", "cut", "bitflip", "nan", "infinity", "duplicate_key", "null", "missing", "renamed",
     "extra", "swap", "enum", "deep", "long_integer", "surrogate", "nul", "bom", "latin1", "replace",
     "html", "list", "top_null", "top_number", "top_string", "gzip_bomb", "deflate_bomb",
     "long_length", "short_length", "bad_chunk",
 )  # fmt: skip
-PAGES = ("repeat", "cycle", "empty", "duplicate", "insert", "drop", "end", "expired", "oversize")
-ACTS = (
+_PAGES = ("repeat", "cycle", "empty", "duplicate", "insert", "drop", "end", "expired", "oversize")
+_ACTS = (
     "pause_trading", "resume_trading", "pause_exchange", "resume_exchange",
     "close", "deactivate", "activate", "settle_yes", "settle_no",
 )  # fmt: skip
-RETRY_AFTER = ("absent", "0", "2.5", "date", "3600", "-1", "nan", "junk")
-DEDUPE = ("forever", "open-only", "recent", "none", "return-original")
+_RETRY_AFTER = ("absent", "0", "2.5", "date", "3600", "-1", "nan", "junk")
+_DEDUPE = ("forever", "open-only", "recent", "none", "return-original")
 
 for _kind in (
     Kind("accept_then", "rest", ANSWERS, {"seconds": 60.0, "items": -1}),
@@ -57,14 +57,14 @@ for _kind in (
     Kind("delay", "rest", ("before", "after", "body"), {"seconds": 1.0, "jitter": 0.0}),
     Kind("trickle", "rest", (), {"size": 1, "pause": 0.7}),
     Kind("then_close", "rest", ("FIN", "RST")),
-    Kind("rate_limit", "rest", RETRY_AFTER),
+    Kind("rate_limit", "rest", _RETRY_AFTER),
     Kind("redirect", "rest", ("301", "302", "303", "307", "308"), {"location": ""}),
-    Kind("body", "rest", BODIES, {"path": "", "to": "", "old": "", "at": -1, "size": 400_000_000}),
-    Kind("page", "rest", PAGES, {"rows": 1}),
+    Kind("body", "rest", _BODIES, {"path": "", "to": "", "old": "", "at": -1, "size": 400_000_000}),
+    Kind("page", "rest", _PAGES, {"rows": 1}),
     Kind("fill", "rest", ("before", "after", "between"), {"counts": ""}),
-    Kind("operate", "rest", ACTS, {"ticker": "", "seconds": 0.0, "lasts": 0.0}),
+    Kind("operate", "rest", _ACTS, {"ticker": "", "seconds": 0.0, "lasts": 0.0}),
     Kind("read_lag", "standing", (), {"seconds": 3.0, "lie": 0.0, "ahead": 0.0}),
-    Kind("dedupe", "standing", DEDUPE, {"seconds": 60.0}),
+    Kind("dedupe", "standing", _DEDUPE, {"seconds": 60.0}),
     Kind("wall_clock", "standing", (), {"offset": 0.0}),
     Kind("tolerance", "standing", (), {"seconds": 15.0}),
     Kind("date", "standing", ("off", "junk")),

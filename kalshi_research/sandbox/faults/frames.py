@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from kalshi_research.sandbox.faults.rules import Bite
     from kalshi_research.sandbox.faults.script import Faults
 
-__all__ = ["UPGRADES", "Bender", "Link", "Numbered", "Repeats"]
+__all__ = ["Bender", "Link", "Numbered", "Repeats"]
 
-UPGRADES = ("401", "403", "429", "503", "redirect", "hang", "RST")
-"""What a handshake may be answered with."""
+# What a handshake may be answered with.
+_UPGRADES = ("401", "403", "429", "503", "redirect", "hang", "RST")
 
 _BINARY = b"\x82\x04\x00\xff\x00\xff"
 _GARBAGE = b'{"type":"orderbook_delta","sid":1,"seq":'
 
 for _kind in (
-    Kind("upgrade", "stream", UPGRADES, {"seconds": 60.0, "location": ""}),
+    Kind("upgrade", "stream", _UPGRADES, {"seconds": 60.0, "location": ""}),
     Kind(
         "frame",
         "stream",

@@ -41,8 +41,8 @@ class Kind:
     variants : tuple of str
         What may follow the colon; empty for a kind without variants.
     details : dict
-        Names of what may be set further, each with its default. A default of None may be set to
-        anything; otherwise the type of the default is asked for (a float takes an int).
+        Names of what may be set further, each with its default, whose type is asked for (a float
+        takes an int).
     """
 
     name: str
@@ -134,8 +134,7 @@ def checked_details(kind: Kind, details: Mapping[str, Any]) -> dict[str, Any]:
                 f"the fault {kind.name} has no detail {printable(repr(name), 40)}; no rule was added.\n"
                 f"Its details: {choices}."
             )
-        default = kind.details[name]
-        found[name] = value if default is None else _typed(kind, name, value, type(default))
+        found[name] = _typed(kind, name, value, type(kind.details[name]))
     return found
 
 

@@ -17,7 +17,7 @@ from kalshi_research.sandbox.faults.spelling import parse_fault
 if TYPE_CHECKING:
     from kalshi_research.sandbox.faults.kinds import Plane
 
-__all__ = ["Bite", "Faults", "Rule"]
+__all__ = ["Faults"]
 
 _KEPT = 100_000
 

@@ -69,8 +69,6 @@ def parse_fault(text: str) -> dict[str, Any]:
 def _value(name: str, text: str, default: object) -> Any:
     """A value of the type that is asked for."""
     wanted: type = {"share": float, "seed": int, "where": str}.get(name, type(default))
-    if wanted is bool:
-        return text.lower() in ("1", "true", "yes")
     try:
         return wanted(text) if wanted in (int, float) else text
     except ValueError:
