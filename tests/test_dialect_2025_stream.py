@@ -107,6 +107,16 @@ def test_a_book_of_cents_is_the_engines(venue: Venue, anna: Peer, channel: str, 
     assert books.books["M"] == in_cents(venue, "M")
 
 
+def test_changes_and_trades_carry_the_second_they_were_made(venue: Venue, anna: Peer) -> None:
+    anna.subscribe("orderbook_delta", "trade", "fill", "ticker", market_tickers=["M"])
+    venue.submit(BERT, "M", "ask", 4400, 500)
+    venue.submit(ANNA, "M", "bid", 4400, 200)
+    times = {frame["type"]: frame["data"]["ts"] for frame in anna.settled()}
+    assert times == dict.fromkeys(
+        ("orderbook_delta", "trade", "fill", "ticker"), venue.now() // 1_000_000
+    )
+
+
 def test_one_market_may_be_named_alone(venue: Venue, anna: Peer) -> None:
     frames = anna.subscribe("orderbook_delta", market_ticker="M")
     assert [frame["type"] for frame in frames] == ["subscribed", "orderbook_snapshot"]

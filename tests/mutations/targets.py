@@ -68,6 +68,9 @@ EQUIVALENT: dict[str, str] = {
     "kalshi_research/sandbox/stream/options.py::StreamOptions: 65_536 -> 65537": (
         "how many frames may wait is a choice, and no test hangs on one more"
     ),
+    "kalshi_research/sandbox/order_routes.py::_matched: receipt.average_price is not None and "
+    "receipt.average_fee is not None -> (receipt.average_price is not None or "
+    "receipt.average_fee is not None)": "both are there where anything was filled, and only there",
     f"{_VENUE}::Venue.begin: moment > self.now -> (moment >= self.now)": (
         "at the same instant there is nothing left to fall due"
     ),
