@@ -59,16 +59,17 @@ def test_pinned_changes_are_noticed() -> None:
 
 
 @pytest.mark.mutations
+@pytest.mark.timeout(600)
 def test_a_change_that_no_test_looks_at_survives(tmp_path: Path) -> None:
     """The tool can say no: here the tests of something else are run."""
     mutant = campaign.pinned()[0]
     copy = campaign.Copy(tmp_path)
     file = copy.root / mutant.path
     sound = file.read_text()
-    verdict = copy.judge(mutant, ["tests/test_engine_purity.py"], 60)
+    verdict = copy.judge(mutant, ["tests/test_engine_purity.py"], 250)
     assert (verdict.outcome, verdict.noticed) == ("survived", False)
     assert file.read_text() == sound == (ROOT / mutant.path).read_text()
-    assert copy.run(["tests/no_such_test.py"], 60)[0] not in (0, None)
+    assert copy.run(["tests/no_such_test.py"], 250)[0] not in (0, None)
     assert copy.run(["tests/test_engine_purity.py"], 0.01)[0] is None
 
 

@@ -23,7 +23,7 @@ judge = test_sandbox_judges.judge
 @pytest.fixture(scope="module")
 def found(judge: Path, shared: Path) -> dict[str, Any]:
     seed = int(os.environ.get("KALSHI_RESEARCH_SCHEMA_SEED", "0"))
-    return schema_check.run(judge, seconds=40, seed=seed)
+    return schema_check.run(judge, seconds=20, seed=seed)
 
 
 def test_no_answer_is_outside_its_schema(found: dict[str, Any]) -> None:

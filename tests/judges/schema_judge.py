@@ -305,7 +305,7 @@ def main(path: str) -> None:
     operations = [operation for operation in operations if operation.label in wanted]
     judge, ends, rounds = Judge(task), time.monotonic() + task.seconds, 0
     asked: Counter[str] = Counter()
-    while time.monotonic() < ends or (rounds < 3 and judge.behind(operations)):
+    while time.monotonic() < ends or (rounds < 8 and judge.behind(operations)):
         for operation in operations if time.monotonic() < ends else judge.behind(operations):
             slow = SLOW.get(operation.label, 1.0)
             for mode in GenerationMode:
