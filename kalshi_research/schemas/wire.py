@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from kalshi_research.errors import DecodeError, DriftWarning, printable, warn
 from kalshi_research.provenance import KEY
+from kalshi_research.schemas.display import keep_as_text
 from kalshi_research.schemas.frames import empty_table, first_of_each, in_time_order, resolved, to_frame
 from kalshi_research.schemas.plan import (
     ANYTHING,
@@ -139,6 +140,7 @@ class Decoder:
         frame = to_frame(table, schema)
         more = {"rows": len(frame)} if self.duplicates else {}
         frame.attrs[KEY] = {**provenance, **more}
+        keep_as_text()
         self._warn()
         return frame
 
