@@ -123,6 +123,17 @@ def test_a_page_of_another_origin_is_refused(server: Server) -> None:
     assert refused.value.response.status_code == 403
 
 
+def test_a_refused_handshake_is_no_defect_in_the_log(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        with pytest.raises(InvalidStatus):
+            connect(server.url, proxy=None)
+    with peer(server) as connection:  # the server answers one after the other
+        assert connection.ask("list_subscriptions")["msg"] == []
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 @with_options(heartbeat=0.05)
 def test_it_pings_with_heartbeat_and_answers_pings(server: Server) -> None:
     seen: list[bytes] = []

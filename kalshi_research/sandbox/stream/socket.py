@@ -42,6 +42,17 @@ class Socket(WebSocketsSansIOProtocol):
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[EXTENSION] = {"socket": self}
 
+    async def send(self, message: Any) -> None:
+        """Send; a handshake that was refused in full is over as well."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # else the server logs it as a defect of the application
+
+    def shutdown(self) -> None:
+        """End, unless that has been done."""
+        if not self.transport.is_closing():
+            super().shutdown()
+
     def open(self, when_writable: Callable[[], None], heartbeat: float) -> None:
         """Begin to ping, and tell when a reader that was behind has caught up."""
         self._when_writable = when_writable
@@ -91,6 +102,7 @@ class Socket(WebSocketsSansIOProtocol):
 
     def cut(self, *, reset: bool) -> None:
         """End the connection without a word, at once or after what was written."""
+        self.handshake_complete = True
         if reset:
             cut_off(self.transport)
         else:
