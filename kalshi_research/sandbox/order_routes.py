@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "amend_order", "as_shown", "cancel_all", "cancel_order", "cancel_orders", "create_order",
-    "create_orders", "decrease_order", "historical_orders", "order", "orders", "own_orders",
+    "create_orders", "decrease_order", "historical_orders", "order", "orders", "orders_page",
     "queue_position", "queue_positions", "resting_value",
 ]  # fmt: skip
 
@@ -111,12 +111,6 @@ def create_order(exchange: Exchange, _: Query, path: dict[str, str], fields: Jso
     return _create(exchange, user_of(exchange, path), fields)
 
 
-def _error(refusal: Refusal) -> Json:
-    """The flat form that errors have inside of batches."""
-    inside: Json = refusal.body.get("error", refusal.body)
-    return inside
-
-
 def create_orders(exchange: Exchange, _: Query, path: dict[str, str], fields: Json) -> Json:
     """POST /portfolio/events/orders/batched: each order for itself, in their order."""
     user, answers = user_of(exchange, path), []
@@ -124,7 +118,7 @@ def create_orders(exchange: Exchange, _: Query, path: dict[str, str], fields: Js
         try:
             answers.append(_create(exchange, user, row))
         except Refusal as refusal:
-            answer: Json = {"error": _error(refusal)}
+            answer: Json = {"error": refusal.inside}
             if isinstance(row.get("client_order_id"), str):
                 answer["client_order_id"] = row["client_order_id"]
             answers.append(answer)
@@ -188,7 +182,7 @@ def cancel_orders(exchange: Exchange, _: Query, path: dict[str, str], fields: Js
         try:
             answers.append(_cancel(exchange, user, order_id, ticker, row.integer("subaccount") or 0))
         except Refusal as refusal:
-            answers.append({"error": _error(refusal), "order_id": order_id, "reduced_by": "0.00"})
+            answers.append({"error": refusal.inside, "order_id": order_id, "reduced_by": "0.00"})
     return {"orders": answers}
 
 
@@ -251,7 +245,7 @@ def _own(exchange: Exchange, user: str) -> list[Order]:
     return exchange.floor.call(lambda engine: list(engine.members[user].orders))
 
 
-def own_orders(exchange: Exchange, user: str, place: str = "GET /portfolio/orders") -> list[Order]:
+def _own_as_shown(exchange: Exchange, user: str, place: str) -> list[Order]:
     """The orders of a user as reads show them, oldest first."""
     found = _own(exchange, user)
     return found if exchange.lag is None else exchange.lag.orders(place, user, found)
@@ -268,7 +262,10 @@ def as_shown(exchange: Exchange, found: Order) -> Order:
     raise not_found()
 
 
-def _page(exchange: Exchange, query: Query, path: dict[str, str], *, old: bool) -> Json:
+def orders_page(
+    exchange: Exchange, query: Query, path: dict[str, str], *, old: bool = False
+) -> tuple[list[Order], str]:
+    """The orders that a query is about, newest first, and the cursor of the next page."""
     limit = query.limit(100, 1, 1000)
     tickers, events = query.names("ticker"), query.names("event_ticker")
     if len(events) > 100:
@@ -279,7 +276,7 @@ def _page(exchange: Exchange, query: Query, path: dict[str, str], *, old: bool) 
     place = "GET /historical/orders" if old else "GET /portfolio/orders"
     found = [
         (number, row)
-        for number, row in enumerate(own_orders(exchange, user_of(exchange, path), place))
+        for number, row in enumerate(_own_as_shown(exchange, user_of(exchange, path), place))
         if (not tickers or row.market.ticker in tickers)
         and (not events or row.market.event_ticker in events)
         and (not status or row.status == status)
@@ -290,17 +287,19 @@ def _page(exchange: Exchange, query: Query, path: dict[str, str], *, old: bool) 
     ]
     found.reverse()
     page = cut_page(found, lambda item: (item[0], item[1].order_id), query.text("cursor"), limit)
-    return {"cursor": page.cursor, "orders": [order_view(row) for _, row in page.rows]}
+    return [row for _, row in page.rows], page.cursor
 
 
 def orders(exchange: Exchange, query: Query, path: dict[str, str]) -> Json:
     """GET /portfolio/orders, newest first."""
-    return _page(exchange, query, path, old=False)
+    rows, cursor = orders_page(exchange, query, path)
+    return {"cursor": cursor, "orders": [order_view(row) for row in rows]}
 
 
 def historical_orders(exchange: Exchange, query: Query, path: dict[str, str]) -> Json:
     """GET /historical/orders: finished ones from before the cutoff."""
-    return _page(exchange, query, path, old=True)
+    rows, cursor = orders_page(exchange, query, path, old=True)
+    return {"cursor": cursor, "orders": [order_view(row) for row in rows]}
 
 
 def order(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:

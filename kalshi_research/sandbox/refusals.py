@@ -31,6 +31,12 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault
         self.status = status
         self.body = body
 
+    @property
+    def inside(self) -> dict[str, Any]:
+        """The flat form that errors have inside of batches."""
+        found: dict[str, Any] = self.body.get("error", self.body)
+        return found
+
 
 def refused(status: int, code: str, message: str = "", details: str = "") -> Refusal:
     """The common shape: ``{"error": {"code", "message", "details"?}}``.

@@ -14,10 +14,8 @@ from kalshi_research.sandbox.dialect_2025.orders import (
     read_order,
 )
 from kalshi_research.sandbox.dialect_2025.views import order_view
-from kalshi_research.sandbox.instants import SECOND
 from kalshi_research.sandbox.market_routes import live_market
-from kalshi_research.sandbox.order_routes import act, as_shown, own_orders, user_of
-from kalshi_research.sandbox.queries import cut_page
+from kalshi_research.sandbox.order_routes import act, as_shown, orders_page, user_of
 from kalshi_research.sandbox.refusals import Refusal, bad_combination
 
 if TYPE_CHECKING:
@@ -52,11 +50,6 @@ def create_order(exchange: Exchange, _: Query, path: dict[str, str], fields: Jso
     return _create(exchange, user_of(exchange, path), fields)
 
 
-def _error(refusal: Refusal) -> Json:
-    inside: Json = refusal.body.get("error", refusal.body)
-    return inside
-
-
 def create_orders(exchange: Exchange, _: Query, path: dict[str, str], fields: Json) -> Json:
     """POST /portfolio/orders/batched: each order for itself, in their order."""
     user, answers = user_of(exchange, path), []
@@ -65,7 +58,7 @@ def create_orders(exchange: Exchange, _: Query, path: dict[str, str], fields: Js
         try:
             answer |= _create(exchange, user, row)
         except Refusal as refusal:
-            answer["error"] = _error(refusal)
+            answer["error"] = refusal.inside
         answers.append(answer)
     return {"orders": answers}
 
@@ -94,7 +87,7 @@ def cancel_orders(exchange: Exchange, _: Query, path: dict[str, str], fields: Js
         try:
             answer |= _cancel(exchange, user, order_id)
         except Refusal as refusal:
-            answer["error"] = _error(refusal)
+            answer["error"] = refusal.inside
         answers.append(answer)
     return {"orders": answers}
 
@@ -155,29 +148,8 @@ def decrease_order(exchange: Exchange, _: Query, path: dict[str, str], fields: J
 
 def orders(exchange: Exchange, query: Query, path: dict[str, str]) -> Json:
     """GET /portfolio/orders, newest first."""
-    limit, user = query.limit(100, 1, 100), user_of(exchange, path)
-    tickers, events = query.names("ticker"), query.names("event_ticker")
-    status = query.choice("status", ("resting", "canceled", "executed"))
-    low, high = query.integer("min_ts"), query.integer("max_ts")
-
-    def page(_: Engine) -> Json:
-        found = [
-            (place, row)
-            for place, row in enumerate(own_orders(exchange, user))
-            if (not tickers or row.market.ticker in tickers)
-            and (not events or row.market.event_ticker in events)
-            and (not status or row.status == status)
-            and (low is None or row.created >= low * SECOND)
-            and (high is None or row.created <= high * SECOND)
-        ]
-        found.reverse()
-        cut = cut_page(found, lambda item: (item[0], item[1].order_id), query.text("cursor"), limit)
-        return {
-            "cursor": cut.cursor or None,
-            "orders": [order_view(exchange, row) for _, row in cut.rows],
-        }
-
-    return act(exchange, page)
+    rows, cursor = orders_page(exchange, query, path)
+    return {"cursor": cursor or None, "orders": [order_view(exchange, row) for row in rows]}
 
 
 def order(exchange: Exchange, _: Query, path: dict[str, str]) -> Json:
