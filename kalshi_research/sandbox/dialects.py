@@ -50,7 +50,7 @@ class Dialect:
         What a key may be; the first is made where nothing is asked for.
     query : type of Query
         Decides how query parameters are checked.
-    price : callable
+    cost : callable
         From method and path to the bucket that pays, and how much for each item.
     retold : callable
         The body of a refusal.
@@ -66,11 +66,11 @@ class Dialect:
     lot: int
     key_types: tuple[str, ...]
     query: type[Query]
-    price: Callable[[str, str], tuple[str, float]]
+    cost: Callable[[str, str], tuple[str, float]]
     retold: Callable[[Refusal], dict[str, Any]]
 
 
-def _price(method: str, path: str) -> tuple[str, float]:
+def _cost(method: str, path: str) -> tuple[str, float]:
     if (method, path) == ("GET", "/portfolio/balance"):
         return "balance", 1
     cost = COSTS.get((method, path.replace("{", ":").replace("}", "")), DEFAULT_COST)
@@ -88,7 +88,7 @@ TODAY = Dialect(
     lot=1,
     key_types=("ed25519", "rsa"),
     query=Query,
-    price=_price,
+    cost=_cost,
     retold=lambda refusal: refusal.body,
 )
 """The protocol of today."""

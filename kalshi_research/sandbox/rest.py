@@ -59,7 +59,7 @@ def build_app(
 def _endpoint(
     exchange: Exchange, path: str, handler: Handler, operation: str, private: bool
 ) -> Answering:
-    bucket, cost = exchange.dialect.price("GET", path)
+    bucket, cost = exchange.dialect.cost("GET", path)
 
     async def endpoint(request: Asked, names: dict[str, str]) -> Said:
         key = _caller(exchange, request)
@@ -83,7 +83,7 @@ def _endpoint(
 
 def _writing(exchange: Exchange, write: Write) -> Answering:
     method, path, handler, operation, status = write
-    bucket, cost = exchange.dialect.price(method, path)
+    bucket, cost = exchange.dialect.cost(method, path)
 
     async def endpoint(request: Asked, names: dict[str, str]) -> Said:
         key = _caller(exchange, request)

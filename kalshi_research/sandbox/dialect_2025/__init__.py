@@ -62,7 +62,7 @@ DIALECT = Dialect(
     lot=COUNT_SCALE,
     key_types=("rsa",),
     query=_Query,
-    price=limits.price,
+    cost=limits.cost_of,
     retold=_retold,
 )
 """The protocol of late 2025."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kalshi_research.errors import ConfigError, printable
 from kalshi_research.sandbox.rate_limits import Tier
 
-__all__ = ["TIERS", "price", "tier_named"]
+__all__ = ["TIERS", "cost_of", "tier_named"]
 
 TIERS = {
     name: Tier(name, read, write, read, write, read)
@@ -30,7 +30,7 @@ _WRITES = {
 }
 
 
-def price(method: str, path: str) -> tuple[str, float]:
+def cost_of(method: str, path: str) -> tuple[str, float]:
     """The limit a request falls under, and what each of its items counts.
 
     Create, amend, decrease, cancel and the two batches fall under the write limit; everything
@@ -38,7 +38,7 @@ def price(method: str, path: str) -> tuple[str, float]:
 
     Examples
     --------
-    >>> price("DELETE", "/portfolio/orders/batched"), price("GET", "/portfolio/balance")
+    >>> cost_of("DELETE", "/portfolio/orders/batched"), cost_of("GET", "/portfolio/balance")
     (('write', 0.2), ('read', 1.0))
     """
     cost = _WRITES.get((method, path))
