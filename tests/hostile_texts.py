@@ -49,7 +49,7 @@ _ADDRESSES = (
     f"java\tscript:{_HIT}",
     f"data:text/html,<script>{_HIT}</script>",
     f"[a link](javascript:{_HIT}) ![]({BAIT})",
-    "https://kalshi.com@evil.example/markets http://169.254.169.254/latest/meta-data /home/x/key.pem",
+    "https://kalshi.com@evil.example/markets http://169.254.169.254/latest/meta-data /etc/key.pem",
 )
 _MATHS = (
     "costs $5 or $6",
