@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import signal
 import subprocess
 import sys
@@ -24,6 +25,8 @@ __all__ = ["main"]
 
 _WRONG = 2
 _INTERRUPTED = 130
+_GALLERY = "README.md"
+"""What JupyterLab opens first, where the folder has it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -173,8 +176,13 @@ def _lab(folder: Path, options: Sequence[str]) -> int:
         )
     if not folder.is_dir():
         raise ConfigError(f"there is no folder {folder} here.\nName one: kalshi-research lab FOLDER")
-    command = [sys.executable, "-m", "jupyterlab", str(folder), *options]
-    return subprocess.run(command, check=False).returncode  # noqa: S603 -- the user's own arguments
+    command = [sys.executable, "-m", "jupyterlab", str(folder)]
+    if (folder / _GALLERY).is_file():
+        command.append(f"--LabApp.default_url=/lab/tree/{_GALLERY}")
+    # Defaults only, which the user's settings overrule: texts open as pages, not in an editor.
+    paths = [*filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")]), str(Path(__file__).parent)]
+    environment = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
+    return subprocess.run([*command, *options], check=False, env=environment).returncode  # noqa: S603 -- the user's own arguments
 
 
 def _sandbox(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -268,3 +270,26 @@ def test_lab_passes_its_options_on(tmp_path: Path) -> None:
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert out.strip()[0].isdigit()
+
+
+def test_lab_opens_the_gallery_as_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the user has configured comes before our defaults."""
+    calls: list[tuple[list[str], dict[str, str]]] = []
+
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> SimpleNamespace:
+        calls.append((command, env))
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path / "own"))
+    assert main(["lab", str(tmp_path)]) == 0
+    (tmp_path / "README.md").write_text("# Gallery")
+    assert main(["lab", str(tmp_path), "--no-browser"]) == 0
+    (bare, _), (command, environment) = calls
+    assert not [option for option in bare if "default_url" in option]
+    assert command[3:] == [str(tmp_path), "--LabApp.default_url=/lab/tree/README.md", "--no-browser"]
+    folders = environment["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    assert folders[0] == str(tmp_path / "own")
+    settings = Path(folders[1]) / "labconfig" / "default_setting_overrides.json"
+    documents = json.loads(settings.read_text())["@jupyterlab/docmanager-extension:plugin"]
+    assert documents == {"defaultViewers": {"markdown": "Markdown Preview"}}

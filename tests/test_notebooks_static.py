@@ -43,6 +43,17 @@ def test_the_first_notebook_is_there() -> None:
     assert "01_quickstart.ipynb" in NAMES
 
 
+def test_the_gallery_shows_every_notebook() -> None:
+    gallery = (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")
+    row = r"\[!\[[^\]]+\]\(([^)]+)\)\]\(([^)]+)\) \| \*\*\[[^\]]+\]\(([^)]+)\)\*\*: \S"
+    shown = re.findall(row, gallery)
+    assert [name for _, name, _ in shown] == [name for *_, name in shown] == NAMES
+    for picture, *_ in shown:
+        content = (ROOT / "notebooks" / picture).read_bytes()
+        assert content.startswith(b"\x89PNG")
+        assert len(content) <= 40_960
+
+
 def test_it_starts_with_a_title_and_is_short(notebook: nbformat.NotebookNode) -> None:
     assert notebook.cells[0].cell_type == "markdown"
     assert re.match(r"# \S", notebook.cells[0].source)
