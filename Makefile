@@ -56,7 +56,8 @@ docs: .venv/.installed-dev
 	$(PY) .ci/reference.py site
 
 notebooks: .venv/.installed-dev
-	$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS)/*.ipynb
+	$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace \
+	  --ExecutePreprocessor.store_widget_state=False $(NOTEBOOKS)/*.ipynb
 
 constraints:
 	uv pip compile --quiet --universal --upgrade --fork-strategy fewest --python-version 3.11 --extra dev \
