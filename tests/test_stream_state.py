@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -356,6 +357,45 @@ def test_both_dialects_are_one_book() -> None:
             frame = {"type": "orderbook_delta", "sid": 1, "seq": seq, "msg": msg}
             session.apply(decoder.event(frame))
         assert session.book(T).levels() == ([(4500, 300)], [(5400, 300)])
+
+
+CENTS = {"market_ticker": T, "side": "yes", "price": 45, "delta": 3}
+
+
+@pytest.mark.parametrize("kind", ["orderbook_delta", "orderbook_update"])
+@pytest.mark.parametrize("where", [("data",), ("msg",), ("msg", "data")])
+def test_a_change_is_read_under_both_of_its_names_and_places(kind: str, where: tuple[str, ...]) -> None:
+    frame = {"type": kind, "sid": 1, "seq": 2, **dict.fromkeys(where, CENTS)}
+    for said in (frame, json.dumps(frame), json.dumps(frame, separators=(",", ":")).encode()):
+        event = StreamDecoder().event(said)
+        assert event.kind == "delta"
+        assert (event.sid, event.seq, event.ticker, event.price, event.change) == (1, 2, T, 4500, 300)
+
+
+def test_everything_may_be_under_data() -> None:
+    decoder = StreamDecoder()
+    book = {"market_ticker": T, "yes": [[45, 3]], "no": []}
+    event = decoder.event({"type": "orderbook_snapshot", "sid": 1, "seq": 1, "data": book})
+    assert event.kind == "snapshot"
+    assert event.yes == [(4500, 300)]
+    event = decoder.event({"id": 1, "type": "subscribed", "data": {"channel": "orderbook", "sid": 4}})
+    assert event.kind == "reply"
+    assert (event.sid, event.channel, event.number) == (4, "orderbook", 1)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "orderbook_update"},
+        {"type": "orderbook_update", "sid": 1, "seq": 2, "msg": {}},
+        {"type": "orderbook_update", "sid": 1, "data": CENTS},
+        {"type": "orderbook_update", "sid": 1, "seq": 2, "data": [CENTS]},
+        {"type": "orderbook_snapshot", "sid": 1, "seq": 1, "data": {"yes": []}},
+    ],
+)
+def test_an_old_frame_without_what_it_must_have_is_none(frame: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError, match="orderbook_"):
+        StreamDecoder().event(frame)
 
 
 def test_a_million_fractions_of_a_contract_leave_nothing() -> None:

@@ -1,6 +1,7 @@
 """WebSocket frames of both dialects to events in integers: no pandas, one frame at a time.
 
-The payload of a frame is under ``msg``. Where a frame carries both dialects, today's is
+The payload of a frame is under ``msg``, or where there is none under ``data``; a change of a
+book may call itself ``orderbook_update`` there. Where a frame carries both dialects, today's is
 read. A price is a text of dollars today and a number of cents in the integer dialect, a
 count a text of contracts today and a number of contracts there; ``"0.45"``, ``"0.4500"``
 and ``".45"`` are one price. An empty side of a snapshot is left out by the exchange.
@@ -186,9 +187,27 @@ class _Other(msgspec.Struct):
     seq: _Whole | None = None
     msg: Any = None
     sending_ts_ms: _Millis | None = None
+    data: Any = None
+
+    @property
+    def is_old(self) -> bool:
+        """Whether only the integer dialect writes such a frame."""
+        return self.type == _UPDATE or (self.msg is None and isinstance(self.data, Mapping))
+
+    def today(self) -> dict[str, Any]:
+        """The same as today's frames are laid out."""
+        return {
+            "type": "orderbook_delta" if self.type == _UPDATE else self.type,
+            "id": self.id,
+            "sid": self.sid,
+            "seq": self.seq,
+            "msg": self.data if self.msg is None else self.msg,
+            "sending_ts_ms": self.sending_ts_ms,
+        }
 
 
 _BOOKS: Any = _DeltaFrame | _SnapshotFrame | _TradeFrame
+_UPDATE = "orderbook_update"
 _READ = frozenset({"orderbook_delta", "orderbook_snapshot", "trade"})
 
 
@@ -359,7 +378,9 @@ class StreamDecoder:
             _UNKNOWN if found.sending_ts_ms is None else found.sending_ts_ms,
         )
 
-    def _reply(self, found: _Other, objection: str) -> Reply:
+    def _reply(self, found: _Other, objection: str) -> Event:
+        if found.is_old:
+            return self.event(found.today())
         if found.type in _READ:
             raise DecodeError(
                 f"a frame `{found.type}` is not what the protocol promises: {printable(objection, 160)}"
