@@ -343,3 +343,18 @@ def test_users_and_markets_are_distinct() -> None:
         engine.create_market(MarketSpec("M", "E", 0, HOUR))
     with pytest.raises(InputError, match="close before it opens"):
         engine.create_market(MarketSpec("N", "E", HOUR, HOUR))
+
+
+def test_who_is_forgotten_keeps_money_positions_and_what_rests() -> None:
+    engine = exchange(A=10, B=10)
+    rests = engine.submit("A", "M", "bid", 4000, 300)
+    engine.submit("B", "M", "ask", 4000, 100)
+    done = engine.submit("A", "M", "bid", 4100, 100, **IOC)
+    before = position(engine, "A").position, engine.book("M")
+    engine.forget("A")
+    assert (position(engine, "A").position, engine.book("M")) == before
+    assert engine.order("A", rests.order.order_id).remaining == 200
+    with pytest.raises(Rejection):
+        engine.order("A", done.order.order_id)
+    engine.submit("B", "M", "ask", 4000, 200)
+    assert position(engine, "A").position == 300

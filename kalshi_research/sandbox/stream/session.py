@@ -114,7 +114,7 @@ class Session:
             self._bender.finish()
             return
         size = len(frame)
-        self._outbox.append(_HEADERS[size] if size < 2048 else _header(size))
+        self._outbox.append(_HEADERS[size] if size < len(_HEADERS) else _header(size))
         self._outbox.append(frame)
 
     def _reply(
