@@ -282,6 +282,20 @@ def test_a_snapshot_has_the_changes_up_to_its_clock_in_it() -> None:
     assert session.book(T).best() == (4200, 300, None, 0)
 
 
+def test_a_snapshot_in_the_middle_of_an_action_is_doubted() -> None:
+    """Of two changes at one clock the first came before it: nobody can say whether it has the other."""
+    session = Session()
+    session.snapshot(1, 1, T, yes=[(4200, 300)], no=[], clock=500)
+    session.delta(1, 2, T, YES, 4200, -100, clock=501)
+    session.snapshot(1, 3, T, yes=[(4200, 200)], no=[], clock=501)
+    assert session.book(T).status == "live"
+    assert session.delta(1, 4, T, YES, 4200, -200, clock=501) is None
+    assert session.book(T).status == "syncing"
+    assert "501" in session.book(T).reason
+    session.snapshot(1, 5, T, yes=[], no=[], clock=501)
+    assert session.book(T).best() == (None, 0, None, 0)
+
+
 def test_a_market_that_never_changed_has_a_clock_of_zero() -> None:
     session = Session()
     session.snapshot(1, 1, T, yes=[], no=[], clock=0)

@@ -111,6 +111,9 @@ class Book:
     floor, heard, sent : int
         Of the last snapshot: the clock up to which it has every delta in it, the clock of
         the last delta before or beside it, and when it was sent [ms].
+    may_be_half : bool
+        Whether the last delta before that snapshot was of the same action of the exchange, so that
+        another one of it may be in the snapshot or not.
     yes, no : Ladder
         The bids of each leg. They are not what the market is unless the book is live.
     """
@@ -119,6 +122,7 @@ class Book:
         "clock",
         "floor",
         "heard",
+        "may_be_half",
         "no",
         "reason",
         "sent",
@@ -140,6 +144,7 @@ class Book:
         self.floor = _UNKNOWN
         self.heard = _UNKNOWN
         self.sent = _UNKNOWN
+        self.may_be_half = False
 
     def __repr__(self) -> str:
         return f"<Book {printable(self.ticker, 60)}: {self.status}>"

@@ -311,6 +311,7 @@ class Session:
         book.seq, book.clock, book.touched = seq, clock, True
         book.floor, book.sent = clock, sent_ms
         book.heard = before if before <= clock else _UNKNOWN
+        book.may_be_half = 0 <= before == clock
         wrong = book.yes.fill(yes) or book.no.fill(no)
         if not wrong and book.yes.best + book.no.best > PRICE_SCALE:
             wrong = "a snapshot is crossed"
@@ -490,6 +491,10 @@ class Session:
             if clock >= book.clock:
                 book.clock = clock
                 return True
+        elif clock == book.floor and book.may_be_half:
+            # The snapshot may have been taken in the middle of an action, of which this is the rest.
+            self._drop(book, "syncing", f"a snapshot may have half of what happened at clock {clock}")
+            return False
         elif clock >= book.heard and not 0 <= book.sent < time_ms - _SKEW:
             book.heard = clock
             self.counters.contained += 1

@@ -244,8 +244,18 @@ class Checker:
         elif book.ticker not in self._wrong:
             if not self._was_lied_to(book.ticker):
                 said = f"{self.script}: {book.ticker} at {book.clock} is live and not the true one"
-                self.violations.append(f"{said}; after {self.faults.fired}"[:400])
+                self.violations.append(f"{said}; after {self._told()}"[:1200])
             self._wrong[book.ticker] = time.time()
+
+    def _told(self) -> str:
+        """The faults until now, shortly."""
+        return (
+            "; ".join(
+                f"{bite.rule.kind} {bite.place} #{bite.call}: {bite.text[:300].strip()}"
+                for bite in self.faults.fired[:-3:-1]
+            )
+            + f" (of {Counter(bite.rule.kind for bite in self.faults.fired)})"
+        )
 
     def _healed(self, ticker: str) -> None:
         since = self._wrong.pop(ticker, None)
