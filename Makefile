@@ -13,7 +13,7 @@ QUIET := KALSHI_RESEARCH_PROGRESS=0
 
 help:
 	@echo 'make run         execute the quickstart notebook on the simulated exchange, write reports/01_quickstart.html'
-	@echo 'make test        everything that must hold: lint, types, import contracts, tests, doctests, notebooks'
+	@echo 'make test        everything that must hold: lint, types, contracts, tests, doctests, notebooks, panels'
 	@echo 'make browser     only the tests that click through the panels in a browser'
 	@echo 'make lab         JupyterLab on notebooks/'
 	@echo 'make docs        API reference in site/, readable without a network'
@@ -25,11 +25,11 @@ help:
 run: .venv/.installed-report
 	$(QUIET) $(PY) -m kalshi_research report $(QUICKSTART) --to html -o reports/01_quickstart.html
 
-test: lint types contracts pytest
+test: lint types contracts pytest browser
 
 pytest: .venv/.installed-dev
 	$(QUIET) $(PY) -m pytest tests kalshi_research $(NOTEBOOKS) \
-	  --ignore=tests/judges --ignore=tests/benchmarks --doctest-modules \
+	  --ignore=tests/judges --ignore=tests/benchmarks --ignore=tests/browser --doctest-modules \
 	  --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 browser: .venv/.installed-dev

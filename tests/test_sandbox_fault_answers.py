@@ -16,7 +16,7 @@ from sandbox_calls import Caller
 import kalshi_research as kr
 from kalshi_research.errors import DecodeError, PaginationError, TransportError
 from kalshi_research.sandbox import Sandbox
-from kalshi_research.sandbox.faults.catalogue import BODIES
+from kalshi_research.sandbox.faults import kinds
 
 WALK = "/markets/trades"
 ROUTE = f"GET {WALK}"
@@ -283,7 +283,7 @@ HARMLESS = {"null", "missing", "renamed", "extra", "swap", "enum", "nul", "repla
 """What an answer in plain data may come to: whether a value is right is for those who ask for it."""
 
 
-@pytest.mark.parametrize("variant", BODIES)
+@pytest.mark.parametrize("variant", kinds()["body"].variants)
 def test_our_client_takes_no_broken_body_for_an_answer(
     sandbox: Sandbox, client: kr.Client, variant: str
 ) -> None:
