@@ -893,3 +893,19 @@ def test_a_wrong_clock_is_told_by_how_much(held, offset, said) -> None:
     seconds = said.split()[0]
     near = {f"{int(seconds.replace(',', '')) + shift:,}" for shift in (-1, 0, 1)}
     assert any(f"{value} s {said.split(' ', 2)[2]}" in str(caught.value) for value in near)
+
+
+def test_an_interrupt_does_not_leave_the_connections_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C between the taking and the giving back of a lock: the next request must not wait for it."""
+    client = connect("sandbox")
+    transport = client._caller._transport
+    before = transport._adapter
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(before, "send", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        client.request("GET", "/exchange/status")
+    assert transport._adapter is not before
+    assert client.request("GET", "/exchange/status")["exchange_active"] is True

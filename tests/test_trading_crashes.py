@@ -205,6 +205,7 @@ def test_two_processes_on_one_journal(venue: Venue) -> None:
     account_for(venue)
 
 
+@pytest.mark.timeout(120, method="thread")  # the alarm is in use here
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # sockets left half made
 def test_interrupted_at_two_hundred_instants_of_one_submit(venue: Venue) -> None:
     """Ctrl-C anywhere: it is raised again, the journal is right, and the kernel goes on."""

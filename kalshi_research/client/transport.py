@@ -230,6 +230,14 @@ class Transport:
             Raised outside the handler of what was caught, so that no chain of exceptions
             leads to the signed headers.
         """
+        try:
+            return self._exchange(request, seconds)
+        except KeyboardInterrupt:
+            # Between taking a lock of the pool and giving it back, it would stay locked for good.
+            self._adapter = _new_adapter()
+            raise
+
+    def _exchange(self, request: requests.PreparedRequest, seconds: float) -> Reply:
         if self._process != os.getpid():  # a forked child must not share sockets with its parent
             self._process, self._adapter = os.getpid(), _new_adapter()
         ends = time.monotonic() + seconds
