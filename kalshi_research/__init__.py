@@ -167,6 +167,7 @@ if TYPE_CHECKING:
         get_open_orders,
         get_queue_positions,
         limit_order_group,
+        prepare_order,
         reset_order_group,
         trigger_order_group,
     )
@@ -322,6 +323,7 @@ _HOME = {
         "get_open_orders",
         "get_queue_positions",
         "limit_order_group",
+        "prepare_order",
         "reset_order_group",
         "trigger_order_group",
     ),
@@ -418,6 +420,7 @@ __all__ = [
     "plot_volatility_signature",
     "pnl",
     "poll",
+    "prepare_order",
     "quote_rule",
     "quoted_spread",
     "quotes",

@@ -293,6 +293,18 @@ def test_the_ten_lines_of_the_readme_print_what_it_says(tmp_path: Path) -> None:
     assert shown(said) == shown(output)
 
 
+def test_every_other_example_of_the_readme_runs_in_its_order(tmp_path: Path) -> None:
+    """What needs a key of Kalshi's own is left out, and what is printed of orders is compared."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", read("README.md"), re.MULTILINE | re.DOTALL)
+    sources = [source for language, source in blocks if language == "python"]
+    mine = [source for source in sources if 'connect("demo"' not in source]
+    assert len(mine) >= 5, "the README lost its examples"
+    said = run(sys.executable, "-W", "error", "-c", "\n".join(mine), cwd=tmp_path, MPLBACKEND="agg")
+    (output,) = (text for _, text in blocks if "SIMULATED" in text)
+    found = re.sub(r"\[id [0-9a-f-]{36}\]", "[id ...]", said)
+    assert "\n".join(shown(output)) in "\n".join(shown(found))
+
+
 def test_the_readme_speaks_of_what_exists() -> None:
     text = read("README.md")
     targets = set(re.findall(r"^(\w+):", read("Makefile"), re.MULTILINE))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kalshi_research.trading.mass import cancel_all_orders, cancel_orders
     from kalshi_research.trading.orders import create_order, create_orders
     from kalshi_research.trading.pace import Pace
+    from kalshi_research.trading.preparing import prepare_order
     from kalshi_research.trading.report import OrderReport
     from kalshi_research.trading.rules import MarketRules
     from kalshi_research.trading.terms import OrderTerms
@@ -41,6 +42,7 @@ _HOME = {
     "mass": ("cancel_all_orders", "cancel_orders"),
     "orders": ("create_order", "create_orders"),
     "pace": ("Pace",),
+    "preparing": ("prepare_order",),
     "report": ("OrderReport",),
     "rules": ("MarketRules",),
     "terms": ("OrderTerms",),
@@ -68,6 +70,7 @@ __all__ = [
     "get_open_orders",
     "get_queue_positions",
     "limit_order_group",
+    "prepare_order",
     "reset_order_group",
     "trigger_order_group",
 ]

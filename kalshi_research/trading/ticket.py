@@ -21,6 +21,7 @@ import traitlets
 from kalshi_research.errors import InputError, printable
 from kalshi_research.fees import FeeTerms
 from kalshi_research.money import COUNT_SCALE, MONEY_SCALE, PRICE_SCALE, fixed_text, parse_fixed
+from kalshi_research.provenance import is_simulated
 from kalshi_research.trading.estimate import Estimate, Ladder, estimate, ladder_of, money
 from kalshi_research.trading.requests import create_body
 from kalshi_research.trading.rules import MarketRules
@@ -125,7 +126,8 @@ class OrderTicket(traitlets.HasTraits):
     ticker : str
         Market; see also `load`.
     now : callable, optional
-        The present of the exchange, as an aware datetime; by default that of this machine.
+        The present of the exchange, as an aware datetime; by default that of this machine, and none
+        at all for a market of a simulated exchange, whose present is another.
     **fields
         Any of the traits below.
 
@@ -253,6 +255,9 @@ class OrderTicket(traitlets.HasTraits):
         with self._lock:
             if market is not None:
                 rules = market if isinstance(market, MarketRules) else MarketRules.of(market, fees=fees)
+                if self._now is _now and hasattr(market, "attrs") and is_simulated(market):
+                    # It has a present of its own, which nobody told; the status still counts.
+                    rules = replace(rules, closes=None)
                 if self._rules is not None and self._rules.ticker != rules.ticker:
                     self._book = self._position = None
                 self._rules = rules
@@ -319,10 +324,9 @@ class OrderTicket(traitlets.HasTraits):
             yield "reduce_only needs a position that this order makes smaller"
         # An order that closes pays its fee from what it receives.
         if self._balance is not None and found.cost and found.cost + found.fee > self._balance:
-            yield (
-                f"this needs ${fixed_text(found.cost + found.fee, MONEY_SCALE)} with its fee, "
-                f"and ${fixed_text(self._balance, MONEY_SCALE)} can be spent"
-            )
+            cent = MONEY_SCALE // 100
+            needed, there = -(-(found.cost + found.fee) // cent), self._balance // cent
+            yield (f"this needs ${needed / 100:,.2f} with its fee, and ${there / 100:,.2f} can be spent")
 
     def _publish(self, found: Estimate | None, reasons: list[str]) -> None:
         values: dict[str, Any] = dict.fromkeys(("cost", "worst_loss", "fee", "break_even", "taken"))
