@@ -141,6 +141,6 @@ def prepare_order(client: Client, ticker: str, **fields: Any) -> OrderTicket:
         check_ticker(ticker), **fields
     )  # a wrong field is said before anything is asked
     found = look_up(client, ticker)
-    ticket = OrderTicket(ticker, now=lambda: found.at, **fields)
+    ticket = OrderTicket(ticker, now=(lambda: found.at) if client.simulated else client.clock, **fields)
     found.tell(ticket)
     return ticket
