@@ -469,6 +469,17 @@ def test_results_say_where_the_book_came_from(function) -> None:
     pd.testing.assert_frame_equal(frame, before)
 
 
+def test_quotes_of_the_no_view_name_each_leg_rightly(recorded: list[Book]) -> None:
+    frame = frame_of(*recorded)
+    mine, seen = quotes(frame), quotes(no_view(frame))
+    legs = [name for name in mine if name.startswith(("yes_", "no_"))]
+    assert len(legs) == 8
+    pd.testing.assert_frame_equal(seen[legs], mine[legs])
+    pd.testing.assert_series_equal(seen["spread"], mine["spread"])
+    np.testing.assert_allclose(seen["mid"], 1 - mine["mid"], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(seen["microprice"], 1 - mine["microprice"], rtol=0, atol=1e-12)
+
+
 def test_no_view_says_which_leg_it_shows() -> None:
     other = no_view(frame_of(SAMPLE))
     assert other.attrs["leg"] == "no"
@@ -653,9 +664,13 @@ def books(draw: st.DrawFn) -> Book:
 def test_no_view_is_an_involution_and_swaps_the_legs(book: Book) -> None:
     frame = frame_of(book)
     pd.testing.assert_frame_equal(no_view(no_view(frame)), frame)
-    one, other = quotes(frame).iloc[0], quotes(no_view(frame)).iloc[0]
-    for name in ("bid", "bid_size", "ask", "ask_size"):
-        assert one[f"no_{name}"] == other[f"yes_{name}"] or np.isnan(one[f"no_{name}"])
+    flipped = no_view(frame)
+    one, other = quotes(frame).iloc[0], quotes(flipped).iloc[0]
+    for side in ("bid", "ask"):
+        best = flipped[(flipped["side"] == side) & (flipped["level"] == 0)]
+        seen = best[["price", "quantity"]].iloc[0] if len(best) else (np.nan, np.nan)
+        np.testing.assert_array_equal(one[[f"no_{side}", f"no_{side}_size"]].to_numpy(), [*seen])
+        np.testing.assert_array_equal(other[[f"yes_{side}"]].to_numpy(), one[[f"yes_{side}"]].to_numpy())
     assert one["spread"] == other["spread"] or np.isnan(one["spread"])
 
 

@@ -307,6 +307,13 @@ def test_frames_of_another_kind_index_or_dtype_are_not_written(tmp_path: Path) -
     assert not path.exists()
 
 
+@pytest.mark.parametrize("name", ["trades.csv", "trades.JSON", "trades.xlsx"])
+def test_parquet_is_not_written_under_the_name_of_another_format(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"Name it trades\.parquet"):
+        kr.write_trades(kr.read_trades({"trades": []}), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "trades.parquet"
     kr.write_trades(kr.read_trades(made_page()), path)

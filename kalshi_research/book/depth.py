@@ -65,8 +65,8 @@ def no_view(book: pd.DataFrame) -> pd.DataFrame:
     contracts rest, seen from the other leg. Taking the view twice gives the book back,
     exactly. ``attrs["leg"]`` says ``"no"``, so that plots name the right price.
 
-    The functions of this package take a frame at its word: those applied to a NO view
-    answer for the NO contract, in columns whose names say YES.
+    The functions of this package answer for the NO contract then; `quotes` gives every price
+    under the name of its own leg, as it does for the book itself.
 
     Parameters
     ----------

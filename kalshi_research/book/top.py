@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["microprice", "quotes", "spread"]
 
 
+_SIDES = tuple(
+    f"{leg}_{side}{what}" for leg in ("yes", "no") for side in ("bid", "ask") for what in ("", "_size")
+)
+
+
 def quotes(book: pd.DataFrame) -> pd.DataFrame:
     """Best bid and ask of both legs, with sizes, spread, mid and microprice.
 
@@ -37,9 +42,10 @@ def quotes(book: pd.DataFrame) -> pd.DataFrame:
         no_bid, no_bid_size           float64  best NO bid: 1 − best YES ask, and its size
         no_ask, no_ask_size           float64  best NO ask: 1 − best YES bid, and its size
         spread                        float64  ask − bid, the same on both legs [dollars]
-        mid                           float64  (yes_bid + yes_ask) / 2 [dollars]
-        microprice                    float64  bid and ask, each weighted by the size
-                                               of the *other* side [dollars]
+        mid                           float64  (bid + ask) / 2 of YES, or of NO for a
+                                               book of `no_view` [dollars]
+        microprice                    float64  bid and ask of that leg, each weighted by
+                                               the size of the *other* side [dollars]
         ============================  =======  ==========================================
 
     Notes
@@ -73,16 +79,20 @@ def quotes(book: pd.DataFrame) -> pd.DataFrame:
     bid_size = ratio(count[0::2], COUNT_SCALE, resting[0::2])
     ask_size = ratio(count[1::2], COUNT_SCALE, resting[1::2])
     both = resting[0::2] & resting[1::2]
+    leg, other = ("no", "yes") if levels.attrs.get("leg") == "no" else ("yes", "no")
+    sides = {
+        f"{leg}_bid": ratio(bid, PRICE_SCALE, resting[0::2]),
+        f"{leg}_bid_size": bid_size,
+        f"{leg}_ask": ratio(ask, PRICE_SCALE, resting[1::2]),
+        f"{leg}_ask_size": ask_size,
+        f"{other}_bid": ratio(PRICE_SCALE - ask, PRICE_SCALE, resting[1::2]),
+        f"{other}_bid_size": ask_size,
+        f"{other}_ask": ratio(PRICE_SCALE - bid, PRICE_SCALE, resting[0::2]),
+        f"{other}_ask_size": bid_size,
+    }
     return levels.book_frame(
         {
-            "yes_bid": ratio(bid, PRICE_SCALE, resting[0::2]),
-            "yes_bid_size": bid_size,
-            "yes_ask": ratio(ask, PRICE_SCALE, resting[1::2]),
-            "yes_ask_size": ask_size,
-            "no_bid": ratio(PRICE_SCALE - ask, PRICE_SCALE, resting[1::2]),
-            "no_bid_size": ask_size,
-            "no_ask": ratio(PRICE_SCALE - bid, PRICE_SCALE, resting[0::2]),
-            "no_ask_size": bid_size,
+            **{name: sides[name] for name in _SIDES},
             "spread": ratio(ask - bid, PRICE_SCALE, both),
             "mid": ratio(bid + ask, 2 * PRICE_SCALE, both),
             "microprice": _weighted(levels, count),

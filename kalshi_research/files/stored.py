@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from kalshi_research.errors import ArchiveError, FrameError, printable
+from kalshi_research.errors import ArchiveError, FrameError, InputError, printable
 from kalshi_research.files.sources import file_path
 from kalshi_research.parts import read_part, write_part
 from kalshi_research.schemas.tables import check, is_own, own_frame
@@ -24,9 +24,20 @@ __all__ = ["is_stored", "read_frame", "restored", "write_frame"]
 _META = b"kalshi_research"
 
 
+_OTHER_FORMATS = frozenset(
+    (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".feather", ".pkl", ".h5")
+)
+
+
 def write_frame(path: str | PathLike[str], frame: pd.DataFrame, schema: Kind) -> None:
     """Write a frame of the kind `schema` as Parquet."""
     check(frame, schema)
+    to = file_path(path)
+    if to.suffix.lower() in _OTHER_FORMATS:
+        raise InputError(
+            f"{printable(to.name, 80)} would be Parquet under another name; nothing was written.\n"
+            f"Name it {printable(to.stem, 80)}.parquet, or use the frame's own to_csv and the like."
+        )
     labels = {
         column.name: [str(name) for name in frame[column.name].cat.categories]
         for column in schema.columns
@@ -45,7 +56,7 @@ def write_frame(path: str | PathLike[str], frame: pd.DataFrame, schema: Kind) ->
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise FrameError(f"this frame cannot be written: {printable(error, 160)}") from None
     metadata = {**(table.schema.metadata or {}), _META: json.dumps(meta).encode()}
-    write_part(file_path(path), table.replace_schema_metadata(metadata))
+    write_part(to, table.replace_schema_metadata(metadata))
 
 
 def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
