@@ -63,14 +63,40 @@ def test_pinned_changes_are_noticed() -> None:
 def test_a_change_that_no_test_looks_at_survives(tmp_path: Path) -> None:
     """The tool can say no: here the tests of something else are run."""
     mutant = campaign.pinned()[0]
-    copy = campaign.Copy(tmp_path)
-    file = copy.root / mutant.path
-    sound = file.read_text()
-    verdict = copy.judge(mutant, ["tests/test_engine_purity.py"], 250)
-    assert (verdict.outcome, verdict.noticed) == ("survived", False)
-    assert file.read_text() == sound == (ROOT / mutant.path).read_text()
-    assert copy.run(["tests/no_such_test.py"], 250)[0] not in (0, None)
-    assert copy.run(["tests/test_engine_purity.py"], 0.01)[0] is None
+    with campaign.Copy(tmp_path) as copy:
+        file = copy.root / mutant.path
+        sound = file.read_text()
+        verdict = copy.judge(mutant, ["tests/test_engine_purity.py"], 250)
+        assert (verdict.outcome, verdict.noticed) == ("survived", False)
+        assert file.read_text() == sound == (ROOT / mutant.path).read_text()
+        with pytest.raises(RuntimeError, match="cannot be run"):
+            copy.judge(mutant, ["tests/no_such_test.py"], 250)
+        assert file.read_text() == sound
+        assert copy.run(["tests/test_engine_purity.py"], 0.01)[0] is None
+
+
+@pytest.mark.mutations
+@pytest.mark.timeout(600)
+def test_what_runs_a_changed_line_comes_first(tmp_path: Path) -> None:
+    path = "kalshi_research/sandbox/engine/accounts.py"
+    with campaign.Copy(tmp_path) as copy:
+        tests = ["tests/test_engine_groups.py", "tests/test_engine_purity.py"]
+        watched = copy.watch(tests, [path], 250)
+        change = next(mutant for mutant in campaign.pinned() if mutant.path == path)
+        names = watched.order(change)
+        assert {name.partition("::")[0] for name in names} == set(tests)
+        runs = [
+            any(line in change.span for line in watched.tests[name]["lines"].get(path, ()))
+            for name in names
+        ]
+        assert runs == sorted(runs, reverse=True)
+        assert runs[0]
+        assert not runs[-1]
+        # The order leaves nothing out and is kept.
+        last = names[-1]
+        status, said = copy.run(tests, 250, order=[last])
+        assert status == 0
+        assert f"{len(names)} passed" in said
 
 
 def test_each_change_is_one_change_of_code(tmp_path: Path) -> None:
@@ -93,6 +119,60 @@ def test_each_change_is_one_change_of_code(tmp_path: Path) -> None:
         ast.parse(mutant.source)
         assert mutant.source != EXAMPLE
         assert mutant.where == "guarded"
+        assert mutant.span == range(mutant.line, mutant.line + 1)
+
+
+GUARDED = '''
+import os
+from threading import Lock
+
+_lock = Lock()
+FLAGS = os.O_RDWR | os.O_CREAT
+
+
+def send(order, client):
+    """Text for people."""
+    check_client(client)
+    if order is None or not order.price:
+        raise ValueError("nothing to send")
+    name = check_ticker(order.ticker)
+    with _lock:
+        handle = os.open(name, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            os.fsync(handle)
+        except OSError:
+            raise KeyError(name) from None
+    if order.closed:
+        return None
+    total = 1 + 2
+    return order.price > 0 and total > 0
+'''
+
+
+def test_each_guard_is_taken_away_whole(tmp_path: Path) -> None:
+    (tmp_path / "guarded.py").write_text(GUARDED)
+    found = list(mutants.mutants(tmp_path, "guarded.py", "guards"))
+    assert {(mutant.old, mutant.new) for mutant in found} == {
+        ("check_client(client)", "pass"),
+        ("order is None or not order.price", "False"),
+        ("order is None or not order.price", "(not order.price)"),
+        ("order is None or not order.price", "(order is None)"),
+        ("check_ticker(order.ticker)", "(order.ticker)"),
+        ("_lock", "__import__('contextlib').nullcontext()"),
+        ("os.O_RDWR | os.O_NOFOLLOW", "(os.O_RDWR)"),
+        ("os.O_RDWR | os.O_NOFOLLOW", "(os.O_NOFOLLOW)"),
+        ("os.fsync(handle)", "pass"),
+        ("OSError", "()"),
+        ("raise KeyError(name) from None", "pass"),
+        ("order.closed", "False"),
+        ("order.price > 0 and total > 0", "(total > 0)"),
+        ("order.price > 0 and total > 0", "(order.price > 0)"),
+    }
+    for mutant in found:
+        compile(mutant.source, "guarded.py", "exec")
+    some = campaign.choose(20, 3, "trading", kind="guards")
+    assert some == campaign.choose(20, 3, "trading", kind="guards")
+    assert all("/trading/" in mutant.path for mutant in some)
 
 
 def test_every_target_has_modules_and_tests() -> None:
@@ -103,7 +183,12 @@ def test_every_target_has_modules_and_tests() -> None:
         assert targets.concerning(path)
     assert len(campaign.choose(60, 1)) == 60
     assert campaign.choose(60, 1) == campaign.choose(60, 1) != campaign.choose(60, 2)
-    known = {m.key for path in targets.modules(ROOT) for m in mutants.mutants(ROOT, path)}
+    known = {
+        m.key
+        for path in targets.modules(ROOT)
+        for kind in mutants.KINDS
+        for m in mutants.mutants(ROOT, path, kind)
+    }
     assert [key for key in targets.EQUIVALENT if key not in known] == []
     assert all(len(why) > 20 for why in targets.EQUIVALENT.values())
 

@@ -1,13 +1,18 @@
-"""Small wrong changes to a module: each is one that a test ought to notice."""
+"""Small wrong changes to a module: each is one that a test ought to notice.
+
+Two kinds: ``slips``, such as another comparison or constant, and ``guards``, each of which takes
+away one protection whole.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Mutant", "mutants"]
+__all__ = ["KINDS", "Mutant", "mutants"]
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -31,6 +36,11 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 }
 _NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _STATEMENTS = (ast.Expr, ast.AugAssign, ast.Raise, ast.Delete, ast.Break, ast.Continue)
+_LEAVES = (ast.Raise, ast.Return, ast.Continue, ast.Break)
+_CHECK = re.compile(
+    r"_?(check|require|refuse)(_\w+)?$|(ask_person|account|observe|fsync|fchmod|hold|release|forget)$"
+)
+_LOCK = re.compile(r"(lock|locked|accounting|writing)(\(\))?$")
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,8 @@ class Mutant:
     path : str
         Of the module, from the root of the project.
     line : int
+    span : range
+        The lines of the statement it is in; of one with a body, those before the body.
     where : str
         The function it is in.
     old, new : str
@@ -52,6 +64,7 @@ class Mutant:
 
     path: str
     line: int
+    span: range
     where: str
     old: str
     new: str
@@ -156,7 +169,89 @@ class _Finder(ast.NodeVisitor):
         super().generic_visit(node)
 
 
-def mutants(root: Path, path: str) -> Iterator[Mutant]:
+class _Guards(_Finder):
+    """Collects what protects: refusals and early ends, checks, locks, handlers of errors."""
+
+    def visit_If(self, node: ast.If) -> None:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return
+        leaves = isinstance(node.body[-1], _LEAVES)
+        if leaves:
+            self._offer(node.test, "False")
+            self._each(node.test, ast.Or)
+        # Taking the only statement of a guard away is the same as taking the guard away.
+        self._through([node.test, *(node.body[:-1] if leaves else node.body), *node.orelse])
+
+    def visit_Return(self, node: ast.Return) -> None:
+        if node.value is not None:
+            self._each(node.value, ast.And)
+            self.visit(node.value)
+
+    def visit_Raise(self, node: ast.Raise) -> None:
+        self._offer(node, "pass")
+
+    def visit_Assert(self, node: ast.Assert) -> None:
+        """Those are for the type checker."""
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        if node.type is not None:
+            self._offer(node.type, "()")
+        self._through(node.body)
+
+    def visit_With(self, node: ast.With) -> None:
+        for item in node.items:
+            if _LOCK.search(ast.unparse(item.context_expr)):
+                self._offer(item.context_expr, "__import__('contextlib').nullcontext()")
+        self._through(node.body)
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        if isinstance(node.value, ast.Call) and _CHECK.match(_called(node.value)):
+            self._offer(node, "pass")
+            self._through([*node.value.args, *(word.value for word in node.value.keywords)])
+        else:
+            self.visit(node.value)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if _called(node).startswith("check_") and len(node.args) == 1 and not node.keywords:
+            self._offer(node, f"({ast.unparse(node.args[0])})")
+        self._through([node.func, *node.args, *node.keywords])
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        if isinstance(node.op, ast.BitOr) and "os.O_" in ast.unparse(node):
+            for gone, kept in ((node.left, node.right), (node.right, node.left)):
+                if not isinstance(gone, ast.BinOp):
+                    self._offer(node, f"({ast.unparse(kept)})")
+        self._through([node.left, node.right])
+
+    def _each(self, test: ast.expr, kind: type[ast.boolop]) -> None:
+        """A condition with one of its parts left out."""
+        if not (isinstance(test, ast.BoolOp) and isinstance(test.op, kind)):
+            return
+        for part in test.values:
+            kept = [value for value in test.values if value is not part]
+            left = kept[0] if len(kept) == 1 else ast.BoolOp(test.op, kept)
+            self._offer(test, f"({ast.unparse(left)})")
+
+    def _through(self, nodes: Iterable[ast.AST]) -> None:
+        for node in nodes:
+            self.visit(node)
+
+    def _inward(self, node: ast.AST) -> None:
+        """What slips are made of protects nothing by itself."""
+        ast.NodeVisitor.generic_visit(self, node)
+
+    visit_Compare = visit_BoolOp = visit_UnaryOp = _inward  # noqa: N815 - names of ast
+    visit_Constant = visit_Name = generic_visit = _inward  # noqa: N815
+
+
+def _called(node: ast.Call) -> str:
+    return ast.unparse(node.func).rpartition(".")[2]
+
+
+KINDS: dict[str, type[_Finder]] = {"slips": _Finder, "guards": _Guards}
+
+
+def mutants(root: Path, path: str, kind: str = "slips") -> Iterator[Mutant]:
     """All changes of one module, in the order of its lines.
 
     Parameters
@@ -165,14 +260,16 @@ def mutants(root: Path, path: str) -> Iterator[Mutant]:
         Of the project.
     path : str
         Of the module, from there.
+    kind : {"slips", "guards"}
     """
     source = (root / path).read_text(encoding="utf-8")
     raw = source.encode()
     starts = [0]
     for line in raw.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
-    finder = _Finder()
-    finder.visit(ast.parse(source))
+    tree, finder = ast.parse(source), KINDS[kind]()
+    finder.visit(tree)
+    spans = _spans(tree)
     finder.found.sort(key=lambda item: (item[0].lineno, item[0].col_offset))
     for node, new, where in finder.found:
         if node.end_lineno is None or node.end_col_offset is None:
@@ -181,4 +278,17 @@ def mutants(root: Path, path: str) -> Iterator[Mutant]:
         end = starts[node.end_lineno - 1] + node.end_col_offset
         changed = (raw[:begin] + new.encode() + raw[end:]).decode()
         old = raw[begin:end].decode()
-        yield Mutant(path, node.lineno, where, _short(old), _short(new), changed)
+        span = next(span for span in spans if node.lineno in span)
+        yield Mutant(path, node.lineno, span, where, _short(old), _short(new), changed)
+
+
+def _spans(tree: ast.AST) -> list[range]:
+    """The lines of all statements, inner ones first."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt):
+            body = getattr(node, "body", None)
+            last = node.end_lineno or node.lineno
+            found.append(range(node.lineno, max(node.lineno, body[0].lineno - 1 if body else last) + 1))
+            found.append(range(node.lineno, last + 1))
+    return sorted(found, key=len)

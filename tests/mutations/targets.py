@@ -25,22 +25,33 @@ _STREAM = (
     "tests/test_sandbox_faults_stream.py",
     "tests/test_dialect_2025_payloads.py",
     "tests/test_dialect_2025_stream.py",
+    "tests/test_sandbox_time.py",
+    "tests/test_sandbox_keys.py",
 )
 
 _ORDERS = ("tests/test_trading_evidence.py", "tests/test_trading_orders.py")
 
 TARGETS: dict[str, tuple[str, ...]] = {
-    "kalshi_research/sandbox/engine/*.py": _ENGINE,
+    "kalshi_research/sandbox/engine/*.py": (*_ENGINE, "tests/test_sandbox_order_rules.py"),
     "kalshi_research/sandbox/order_routes.py": (
         "tests/test_sandbox_orders.py",
         "tests/test_sandbox_order_rules.py",
+        "tests/test_sandbox_portfolio.py",
+        "tests/test_sandbox_keys.py",
+        "tests/test_sandbox_history.py",
+        "tests/test_sandbox_fault_rows.py",
+        "tests/test_dialect_2025_rest_orders.py",
     ),
-    "kalshi_research/sandbox/auth.py": ("tests/test_sandbox_auth.py",),
+    "kalshi_research/sandbox/auth.py": ("tests/test_sandbox_auth.py", "tests/test_sandbox_keys.py"),
     "kalshi_research/sandbox/scopes.py": ("tests/test_sandbox_keys.py",),
-    "kalshi_research/sandbox/shard_routes.py": ("tests/test_sandbox_history.py",),
+    "kalshi_research/sandbox/shard_routes.py": (
+        "tests/test_sandbox_history.py",
+        "tests/test_sandbox_keys.py",
+    ),
     "kalshi_research/sandbox/rate_limits.py": (
         "tests/test_sandbox_limits.py",
         "tests/test_sandbox_auth.py",
+        "tests/test_sandbox_tiers.py",
     ),
     "kalshi_research/sandbox/stream/*.py": _STREAM,
     "kalshi_research/trading/estimate.py": ("tests/test_ticket.py",),
@@ -101,14 +112,14 @@ QUICK = {
 
 
 def modules(root: Path, pattern: str = "") -> list[str]:
-    """The modules that there are tests for; only those whose path contains `pattern`."""
+    """The modules that there are tests for; only those whose path contains one of `pattern`."""
     found = {
         path.relative_to(root).as_posix()
         for target in TARGETS
         for path in root.glob(target)
         if path.name != "__init__.py"
     }
-    return sorted(path for path in found if pattern in path)
+    return sorted(path for path in found if any(part in path for part in pattern.split(",")))
 
 
 def concerning(path: str, *, quick: bool = False) -> tuple[str, ...]:
