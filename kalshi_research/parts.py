@@ -8,7 +8,9 @@ which reading verifies.
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,11 @@ from kalshi_research.errors import ArchiveError, printable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["read_part", "replaced", "write_part"]
+__all__ = ["read_part", "replaced", "sweep", "write_part"]
+
+_DRAFT = re.compile(r"\..+\.(?P<process>[0-9]+)-[0-9a-f]{8}\.draft")
+_OLD = 3600.0
+"""A draft is finished within seconds; so old a one is nobody's [s]."""
 
 
 @contextmanager
@@ -54,6 +60,56 @@ def replaced(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
     finally:
         draft.unlink(missing_ok=True)
     _flush_folder(path.parent)
+
+
+def sweep(folder: Path) -> int:
+    """Remove the drafts that killed processes have left in a folder; how many there were.
+
+    A draft of a process on another machine that shares the folder may be taken for one of those;
+    its write then fails, as any other may, and nothing that was written before is touched.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    ArchiveError
+        If the folder cannot be read, or written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sweep(Path(folder))
+    0
+    """
+    count = 0
+    try:
+        for path in folder.iterdir():
+            draft = _DRAFT.fullmatch(path.name)
+            if draft is not None and _is_left(path, int(draft["process"])):
+                path.unlink(missing_ok=True)
+                count += 1
+    except OSError as error:
+        raise ArchiveError(f"cannot tidy up {printable(folder)}: {printable(error)}") from error
+    return count
+
+
+def _is_left(draft: Path, process: int) -> bool:
+    """Whether the process that began a draft will not finish it."""
+    try:
+        if time.time() - draft.stat().st_mtime > _OLD:
+            return True
+        if os.name == "posix":  # elsewhere a signal of 0 is one
+            os.kill(process, 0)
+    except FileNotFoundError:  # finished meanwhile
+        return False
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # somebody else's, and running
+        return False
+    return False
 
 
 def write_part(path: Path, table: pa.Table, *, private: bool = False) -> None:

@@ -225,7 +225,7 @@ def test_a_full_disk_loses_nothing_that_is_written_and_is_told(
     full = threading.Event()
     whole = recorder_module.write_rows
 
-    def write(*given: Any, **more: Any) -> Path:
+    def write(*given: Any, **more: Any) -> Any:
         if full.is_set():
             raise ArchiveError("cannot write: No space left on device")
         return whole(*given, **more)
@@ -367,3 +367,221 @@ def test_the_record_command_says_what_is_wrong(
     assert main(["record", "M0", "-c", "candles", "-o", os.fspath(tmp_path / "a")]) == 2
     assert "no channel" in capsys.readouterr().err
     assert not (tmp_path / "a").exists()
+
+
+# What a long recording must not do
+
+
+def test_drafts_of_killed_processes_are_swept_and_others_stay(venue: Faulty, tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left = tmp_path / f".20261121T160000-{gone.pid}-abcdef-0-9-0.parquet.{gone.pid}-01234567.draft"
+    mine = tmp_path / f".a.parquet.{os.getpid()}-01234567.draft"
+    old = tmp_path / f".b.parquet.{os.getpid()}-89abcdef.draft"
+    note = tmp_path / ".notes.draft"
+    for path in (left, mine, old, note):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 7200, time.time() - 7200))
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait().record(tmp_path)
+    assert {path.name for path in tmp_path.glob(".*")} == {mine.name, note.name}
+
+
+def test_a_reader_never_misses_what_is_put_together_meanwhile(
+    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "_SMALL_PARTS", 3)
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        with live.record(tmp_path, every="2ms") as recorder:
+            for _ in range(40):
+                venue.churn(50)
+                known = recorder.acknowledged
+                frame = read_recording(tmp_path).frame
+                real = frame[frame["kind"] != "hole"]
+                assert len(real) >= known
+                assert real["arrival"].tolist() == list(range(len(real)))
+                assert frame["note"].str.contains("missing").sum() == 0
+
+
+def test_a_part_that_vanishes_under_the_reader_is_found_in_the_larger_one(
+    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worst moment: parts are listed, and put together before they are read."""
+    from kalshi_research.streaming import recordings
+
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        recorder = live.record(tmp_path, every="1h")
+        for _ in range(3):
+            venue.churn(50)
+            recorder.flush()
+        listed = recordings.found_parts
+        begun: list[Any] = []
+
+        def list_and_close(folder: Path) -> Any:
+            found = listed(folder)
+            if not begun:
+                begun.extend(found)
+                recorder.close()
+            return found
+
+        monkeypatch.setattr(recordings, "found_parts", list_and_close)
+        frame = read_recording(tmp_path).frame
+    assert len(begun) == 3
+    assert len(list(tmp_path.glob("*.parquet"))) == 1
+    real = frame[frame["kind"] != "hole"]
+    assert real["arrival"].tolist() == list(range(recorder.rows))
+
+
+def test_much_is_written_before_its_time_and_nothing_is_dropped(
+    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "_ENOUGH", 200)
+    monkeypatch.setattr(recorder_module, "_MOST_WAITING", 600)
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        with live.record(tmp_path, every="1h") as recorder:
+            for turn in range(10):
+                venue.churn(200)
+                until(lambda: same_books(live, venue, *NAMES))
+                until(lambda turn=turn: recorder.acknowledged >= 200 * (turn + 1))
+            assert recorder.dropped == 0
+    assert (read_recording(tmp_path).frame["kind"] == "delta").sum() == 2000
+
+
+def test_what_is_dropped_while_the_disk_is_full_is_counted_in_a_hole(
+    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "_MOST_WAITING", 100)
+    full, whole = threading.Event(), recorder_module.write_rows
+
+    def write(*given: Any, **more: Any) -> Any:
+        if full.is_set():
+            raise ArchiveError("cannot write: No space left on device")
+        return whole(*given, **more)
+
+    monkeypatch.setattr(recorder_module, "write_rows", write)
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        with live.record(tmp_path, every="10ms") as recorder:
+            full.set()
+            venue.churn(500)
+            until(lambda: same_books(live, venue, *NAMES))
+            full.clear()
+            until(lambda: recorder.dropped > 0 and not recorder.trouble)
+            venue.churn(50)
+            until(lambda: same_books(live, venue, *NAMES))
+    frame = read_recording(tmp_path).frame
+    holes = frame[frame["kind"] == "hole"]["note"].tolist()
+    told = [int(note.split()[0].replace(",", "")) for note in holes if "disk" in note]
+    missing = [int(note.split()[0].replace(",", "")) for note in holes if "before number" in note]
+    assert sum(told) == recorder.dropped > 0
+    assert sum(missing) <= sum(told), "the numbers of the exchange tell of the same hole"
+    assert missing
+    assert frame["arrival"].tolist() == list(range(len(frame)))
+
+
+def test_a_close_that_fails_can_be_repeated_and_loses_nothing(
+    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, whole = threading.Event(), recorder_module.write_rows
+
+    def write(*given: Any, **more: Any) -> Any:
+        if full.is_set():
+            raise ArchiveError("cannot write: No space left on device")
+        return whole(*given, **more)
+
+    monkeypatch.setattr(recorder_module, "write_rows", write)
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        recorder = live.record(tmp_path, every="1h")
+        venue.churn(100)
+        until(lambda: same_books(live, venue, *NAMES))
+        full.set()
+        for act in (recorder.flush, recorder.close, recorder.close):
+            with pytest.raises(ArchiveError, match="No space"):
+                act()
+        full.clear()
+        recorder.close()
+        assert live._engine.recorders == []
+        until(lambda: not recorder._thread.is_alive())
+    recording = read_recording(tmp_path)
+    assert (recording.frame["kind"] == "delta").sum() == 100
+    assert recording.holes["kind"].tolist() == ["begin", "end"]
+
+
+def test_an_interrupt_while_one_waits_for_the_disk_tears_nothing(
+    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in `flush` and in `close`: the thread that writes goes on, and closing again works."""
+    slow, whole = threading.Event(), recorder_module.write_rows
+    writing = threading.Event()
+
+    def write(*given: Any, **more: Any) -> Any:
+        writing.set()
+        assert slow.wait(10)
+        return whole(*given, **more)
+
+    monkeypatch.setattr(recorder_module, "write_rows", write)
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        recorder = live.record(tmp_path, every="1h")
+        venue.churn(100)
+        until(lambda: same_books(live, venue, *NAMES))
+        for act in (recorder.flush, recorder.close):
+            writing.clear()
+            slow.clear()
+            venue.churn(50)
+
+            def interrupt() -> None:
+                assert writing.wait(10)
+                os.kill(os.getpid(), signal.SIGINT)
+
+            interrupting = threading.Thread(target=interrupt)
+            interrupting.start()
+            with pytest.raises(KeyboardInterrupt):
+                act()
+            interrupting.join()
+            slow.set()
+        recorder.close()
+    recording = read_recording(tmp_path)
+    assert recording.holes["kind"].tolist() == ["begin", "end"]
+    frame = recording.frame
+    assert frame["arrival"].tolist() == list(range(len(frame)))
+    assert (frame["kind"] == "delta").sum() >= 150
+
+
+def test_a_message_that_no_column_can_hold_is_kept_as_it_came(venue: Faulty, tmp_path: Path) -> None:
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        with live.record(tmp_path, every="1h") as recorder:
+            mangled: list[Any] = []
+
+            def mangle(frame: Any) -> list[Any]:
+                if frame["type"] != "orderbook_delta" or mangled:
+                    return [frame]
+                mangled.append(frame)
+                return [{**frame, "msg": {**frame["msg"], "ts_ms": 1 << 61}}]
+
+            venue.mangle = mangle
+            venue.churn(50)
+            until(lambda: same_books(live, venue, *NAMES))
+            recorder.flush()
+    frame = read_recording(tmp_path).frame
+    assert (frame["kind"] == "delta").sum() == 49
+    unreadable = frame[frame["kind"] == "unreadable"]
+    assert [json.loads(text)["msg"]["ts_ms"] for text in unreadable["frame"]] == [1 << 61]
+
+
+def test_a_recording_killed_before_its_first_part_is_told(tmp_path: Path, venue: Faulty) -> None:
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        with live.record(tmp_path):
+            pass
+    about = json.loads(next(tmp_path.glob("*.json")).read_bytes())
+    run = "20991231T000000000000-1-abcdef"
+    (tmp_path / f"{run}.json").write_text(json.dumps({**about, "run": run, "ended": None}))
+    holes = read_recording(tmp_path).holes
+    assert holes["kind"].tolist() == ["begin", "end", "hole"]
+    assert holes["run"].iloc[-1] == run

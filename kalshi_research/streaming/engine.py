@@ -133,7 +133,7 @@ class Engine:
             if self._closed:
                 return
             self._closed = True
-        for recorder in self.recorders:
+        for recorder in tuple(self.recorders):  # each takes itself off when it has ended
             try:
                 recorder.close()
             except ArchiveError as error:

@@ -8,6 +8,8 @@ in the numbers, and messages for which the disk was too slow.
 A part is named after the run, the rows in it and its own digest. Small parts are
 put together now and then; one that lies inside another's range is left out by the reader, so
 dying half-way through that costs nothing.
+
+One thread writes, whoever asks for it: an interrupted cell cannot tear a row out of its hands.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import msgspec
 
 from kalshi_research.errors import ArchiveError, InputError, printable
-from kalshi_research.parts import replaced
+from kalshi_research.parts import replaced, sweep
 from kalshi_research.schemas.channels import snapshot_frame
 from kalshi_research.streaming.rows import Rows
 from kalshi_research.streaming.runs import Part, found_parts, found_runs, read_rows, write_rows
@@ -38,11 +40,15 @@ if TYPE_CHECKING:
 __all__ = ["Recorder"]
 
 _MOST_WAITING = 500_000
-"""Messages that wait while the disk cannot be written to; then the oldest are dropped."""
+_MOST_BYTES = 256 << 20
+"""So much waits while the disk cannot be written to; what comes then is counted and dropped."""
+_ENOUGH = 100_000
+"""With so many messages a part is written before its time."""
 _PUBLIC = frozenset({"books", "trades", "tickers", "lifecycle"})
 """Channels that say nothing of an account; files with others are for their owner only."""
 _SMALL_PARTS = 40
-"""So many small parts are put together into one."""
+_SMALL = 200_000
+"""So many small parts are put together into one, unless that would have more rows than this."""
 
 
 class _Item(NamedTuple):
@@ -75,7 +81,7 @@ class Recorder:
 
     def __init__(self, engine: Engine, folder: Path, *, every: float, about: dict[str, Any]) -> None:
         self.folder = folder
-        self.run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.run = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}-{secrets.token_hex(3)}"
         self.rows = self.acknowledged = self.dropped = 0
         self.trouble = ""
         self._engine = engine
@@ -83,13 +89,14 @@ class Recorder:
         self._private = not _PUBLIC.issuperset(about["channels"])
         self._about = {**about, "run": self.run, "began": datetime.now(UTC).isoformat(), "ended": None}
         self._waiting: list[_Item] = []
+        self._bytes = 0
         self._lately_dropped = 0
         self._rows = Rows(self.run)
-        self._small: list[Path] = []
-        self._stop = threading.Event()
-        self._lock = threading.Lock()
-        self._written = threading.Lock()
-        self._closed = False
+        self._small: list[Part] = []
+        self._news = threading.Condition()
+        self._asked = self._answered = 0
+        self._failure: ArchiveError | None = None
+        self._is_full = self._is_closing = self._has_end = self._closed = False
         self._untap: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._write_on, name="kalshi-recorder", daemon=True)
 
@@ -103,6 +110,7 @@ class Recorder:
             raise ArchiveError(
                 f"cannot make the folder {printable(self.folder)}: {printable(error)}"
             ) from error
+        sweep(self.folder)
         self._waiting.append(self._happened("begin", 0, self._earlier()))
         self._save_run()
         with self._engine.lock:
@@ -145,32 +153,35 @@ class Recorder:
         ArchiveError
             If it cannot be written; then it is kept and tried again.
         """
-        with self._written:
-            self._write()
+        self._ask()
 
     def close(self) -> None:
-        """Write the rest and end; a second time does nothing.
+        """Write the rest and end; once that is done, a second time does nothing.
 
         Raises
         ------
         ArchiveError
-            If the rest cannot be written.
+            If the rest cannot be written; then it is kept and tried again until it can be, or
+            the process ends. Make room and close again.
         """
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
         self._untap()
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        with self._lock:
-            self._waiting.append(self._happened("end", 0, "the recording ends"))
-        with self._written:
-            self._write()
-            self._merge()
-            self._about["ended"] = datetime.now(UTC).isoformat()
-            self._save_run()
+        with self._news:
+            self._is_closing = True
+        self._ask()
+
+    def _ask(self) -> None:
+        """Have the thread write, and wait for it."""
+        with self._news:
+            self._asked += 1
+            mine = self._asked
+            self._news.notify_all()
+            while self._answered < mine and not self._closed and self._thread.is_alive():
+                self._news.wait(1.0)
+            if self._answered < mine and not self._closed:
+                raise ArchiveError(f"the recorder has died; {self.acknowledged:,} rows are on the disk")
+            failure = None if self._closed else self._failure
+        if failure is not None:
+            raise failure
 
     def __enter__(self) -> Self:
         return self
@@ -195,10 +206,15 @@ class Recorder:
 
     def _tap(self, connection: int, text: bytes, book: Book | None) -> None:  # noqa: ARG002
         waiting = self._waiting
-        if len(waiting) >= _MOST_WAITING:
+        if len(waiting) >= _MOST_WAITING or self._bytes >= _MOST_BYTES:
             self._lately_dropped += 1
             return
         waiting.append(_Item(connection, time.time_ns() // 1000, text))
+        self._bytes += len(text)
+        if not len(waiting) % _ENOUGH:
+            with self._news:
+                self._is_full = True
+                self._news.notify_all()
 
     def _broke(self, connection: int, reason: str) -> None:
         if connection:
@@ -210,19 +226,47 @@ class Recorder:
     # --- writing --------------------------------------------------------------------------------
 
     def _write_on(self) -> None:
-        while not self._stop.wait(self._every):
-            try:
-                self.flush()
-            except ArchiveError as error:
-                self.trouble = str(error)
-                self._engine.problem(f"the recording cannot be written: {printable(error, 160)}")
+        while not self._closed:
+            with self._news:
+                self._news.wait_for(
+                    lambda: self._asked > self._answered or self._is_full, timeout=self._every
+                )
+                asked, closing = self._asked, self._is_closing
+                self._is_full = False
+            failure = self._written(closing=closing)
+            with self._news:
+                self._answered, self._failure = asked, failure
+                self._closed = closing and failure is None
+                self._news.notify_all()
+        self._rows = Rows(self.run)
+        with self._engine.lock:
+            if self in self._engine.recorders:
+                self._engine.recorders.remove(self)
+
+    def _written(self, *, closing: bool) -> ArchiveError | None:
+        """Write what has come, at last with the end; why it cannot be written, if it cannot."""
+        try:
+            if closing and not self._has_end:
+                self._has_end = True
+                with self._engine.lock:
+                    self._waiting.append(self._happened("end", 0, "the recording ends"))
+            self._write()
+            if closing:
+                self._merge()
+                self._about["ended"] = datetime.now(UTC).isoformat()
+                self._save_run()
+        except ArchiveError as error:
+            self.trouble = str(error)
+            self._engine.problem(f"the recording cannot be written: {printable(error, 160)}")
+            return error
+        return None
 
     def _take(self) -> None:
         """Turn what waits into rows; they stay until they are written."""
         if self._rows.waiting >= _MOST_WAITING:
             return
         with self._engine.lock:
-            waiting, self._waiting = self._waiting, []
+            waiting, self._waiting, self._bytes = self._waiting, [], 0
             dropped, self._lately_dropped = self._lately_dropped, 0
             self.dropped += dropped
         for item in waiting:
@@ -236,28 +280,30 @@ class Recorder:
         self._take()
         table = self._rows.table()
         if not table.num_rows:
+            self.trouble = ""
             return
-        path = write_rows(self.folder, self.run, self._rows.first, table, private=self._private)
+        part = write_rows(self.folder, self.run, self._rows.first, table, private=self._private)
         self.trouble = ""
         self._rows.written()
         self.acknowledged = self._rows.first
-        self._small.append(path)
-        if len(self._small) >= _SMALL_PARTS:
+        if len(self._small) >= _SMALL_PARTS or _count([*self._small, part]) > _SMALL:
             self._merge()
+        self._small.append(part)
 
     def _merge(self) -> None:
         """Put small parts together. Until the last moment each row is in one whole part."""
-        if len(self._small) < 2:
+        small, self._small = self._small, []
+        if len(small) < 2:
             return
         import pyarrow as pa
 
-        parts = [Part.of(path) for path in self._small]
-        known = [part for part in parts if part is not None]
-        table = pa.concat_tables([read_rows(part) for part in known])
-        write_rows(self.folder, self.run, known[0].first, table, private=self._private)
-        for path in self._small:
-            path.unlink(missing_ok=True)
-        self._small = []
+        try:
+            table = pa.concat_tables([read_rows(part) for part in small])
+            write_rows(self.folder, self.run, small[0].first, table, private=self._private)
+            for part in small:
+                part.path.unlink(missing_ok=True)
+        except (ArchiveError, OSError) as error:  # nothing is lost: they stay as they are
+            self._engine.problem(f"small parts of the recording stay: {printable(error, 160)}")
 
     def _save_run(self) -> None:
         try:
@@ -267,6 +313,10 @@ class Recorder:
             raise ArchiveError(
                 f"cannot write to {printable(self.folder)}: {printable(error)}"
             ) from error
+
+
+def _count(parts: list[Part]) -> int:
+    return sum(part.last - part.first + 1 for part in parts)
 
 
 def seconds(every: object) -> float:

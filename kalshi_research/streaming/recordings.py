@@ -119,28 +119,45 @@ class Recording:
 
     def _tables(self) -> Iterator[pa.Table]:
         """The parts one after the other; what is missing between them is a row."""
-        due, run = 0, ""
-        ended = {about["run"] for about in self.runs if about.get("ended")}
+        parts: dict[str, list[Part]] = {about["run"]: [] for about in self.runs}
         for part in found_parts(self.folder):
-            if part.run != run:
-                if run and run not in ended:
-                    yield _hole(run, due, _TORN)
-                run, due = part.run, 0
-            table = self._table(part)
+            parts.setdefault(part.run, []).append(part)
+        ended = {about["run"] for about in self.runs if about.get("ended")}
+        for run in sorted(parts):
+            yield from self._run(run, parts[run], has_ended=run in ended)
+
+    def _run(self, run: str, parts: list[Part], *, has_ended: bool) -> Iterator[pa.Table]:
+        """One of the recordings."""
+        due = 0
+        while parts:
+            part = parts.pop(0)
+            if part.last < due:
+                continue
+            try:
+                table = self._table(part)
+            except FileNotFoundError:  # put together with others meanwhile
+                parts = [each for each in found_parts(self.folder) if each.run == run]
+                if part in parts:
+                    raise ArchiveError(f"cannot read {printable(part.path)}") from None
+                continue
             if part.first > due:
                 yield _hole(run, due, _lost(part.first - due))
-            due = part.last + 1
-            if table is not None:
-                yield table
+                due = part.first
+            if table is None:
+                yield _hole(run, due, _lost(part.last - due + 1))
             else:
-                yield _hole(run, part.first, _lost(part.last - part.first + 1))
-        if run and run not in ended:
+                yield table.slice(due - part.first)
+                has_ended |= table["kind"][-1].as_py() == "end"
+            due = part.last + 1
+        if not has_ended:
             yield _hole(run, due, _TORN)
 
     def _table(self, part: Part) -> pa.Table | None:
         try:
             table = read_rows(part)
         except ArchiveError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise error.__cause__ from None
             if not self._skip:
                 raise ArchiveError(
                     f"{error}\nread_recording(path, skip_damaged=True) reads the rest."

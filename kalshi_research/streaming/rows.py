@@ -39,6 +39,8 @@ COLUMNS = (
 """Of a part: name, kind, meaning."""
 
 _WINDOW = 1024
+_SUBSCRIPTIONS = 256
+"""So many are looked after at once; one of a connection that has ended is not."""
 
 
 class Item(Protocol):
@@ -116,9 +118,14 @@ class Rows:
     def add(self, item: Item) -> None:
         """Add one message, after a row for what is missing before it; a repeated one is left out."""
         said = _Said(item.kind) if item.kind else self._read(item.text)
+        if item.kind == "break":
+            self._forget([key for key in self._recent if key[0] == item.connection])
         if said.sid is not None and said.seq is not None and not item.kind:
             key = (item.connection, said.sid)
-            recent = self._recent.setdefault(key, {})
+            recent = self._recent.get(key)
+            if recent is None:
+                recent = self._recent[key] = {}
+                self._forget(list(self._recent)[:-_SUBSCRIPTIONS])
             if recent.get(said.seq) == item.text:
                 return
             if len(recent) >= _WINDOW:
@@ -131,6 +138,11 @@ class Rows:
                 hole = _Said("hole", said.sid, due)
                 self._put(item, hole, f"{what} before number {said.seq}", b"")
         self._put(item, said, item.note, item.text)
+
+    def _forget(self, keys: list[tuple[int, int]]) -> None:
+        for key in keys:
+            self._recent.pop(key, None)
+            self._due.pop(key, None)
 
     def _read(self, text: bytes) -> _Said:
         try:

@@ -19,10 +19,10 @@ from kalshi_research.streaming.rows import schema
 __all__ = ["Part", "found_parts", "found_runs", "is_recording", "read_rows", "write_rows"]
 
 _PART = re.compile(
-    r"(?P<run>[0-9]{8}T[0-9]{6}-[0-9]+-[0-9a-f]+)-(?P<first>[0-9]{12})-(?P<last>[0-9]{12})"
+    r"(?P<run>[0-9]{8}T[0-9]{6,12}-[0-9]+-[0-9a-f]+)-(?P<first>[0-9]{12})-(?P<last>[0-9]{12})"
     r"-(?P<digest>[0-9a-f]{16})\.parquet"
 )
-_RUN = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9]+-[0-9a-f]+\.json")
+_RUN = re.compile(r"[0-9]{8}T[0-9]{6,12}-[0-9]+-[0-9a-f]+\.json")
 
 
 class Part(NamedTuple):
@@ -52,15 +52,26 @@ def is_recording(folder: Path) -> bool:
 
 def found_parts(folder: Path) -> list[Part]:
     """The parts of a folder in order of run and row, without those that lie inside another one."""
-    try:
-        found = [part for path in folder.iterdir() if (part := Part.of(path)) is not None]
-    except OSError as error:
-        raise ArchiveError(f"cannot read the folder {printable(folder)}: {printable(error)}") from error
+    found = [part for path in _listed(folder) if (part := Part.of(path)) is not None]
     kept: list[Part] = []
     for part in sorted(found, key=lambda part: (part.run, part.first, -part.last)):
         if not kept or kept[-1].run != part.run or part.last > kept[-1].last:
             kept.append(part)
     return kept
+
+
+def _listed(folder: Path) -> list[Path]:
+    """The files of a folder at one moment.
+
+    What is put together meanwhile could be missed in both of its forms, so it is looked twice.
+    """
+    try:
+        before, now = None, sorted(folder.iterdir())
+        while now != before:
+            before, now = now, sorted(folder.iterdir())
+    except OSError as error:
+        raise ArchiveError(f"cannot read the folder {printable(folder)}: {printable(error)}") from error
+    return now
 
 
 def found_runs(folder: Path) -> list[dict[str, Any]]:
@@ -83,8 +94,8 @@ def found_runs(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def write_rows(folder: Path, run: str, first: int, table: pa.Table, *, private: bool) -> Path:
-    """Write rows of a run as a part, whole or not at all; its path.
+def write_rows(folder: Path, run: str, first: int, table: pa.Table, *, private: bool) -> Part:
+    """Write rows of a run as a part, whole or not at all.
 
     The checksums inside a Parquet file do not cover its description of itself, so the name
     holds a digest of all of it.
@@ -94,12 +105,13 @@ def write_rows(folder: Path, run: str, first: int, table: pa.Table, *, private: 
         pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
         content = buffer.getvalue()
         last = first + table.num_rows - 1
-        path = folder / f"{run}-{first:012d}-{last:012d}-{_digest(content)}.parquet"
+        digest = _digest(content)
+        path = folder / f"{run}-{first:012d}-{last:012d}-{digest}.parquet"
         with replaced(path, private=private) as file:
             file.write(content)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, MemoryError, pa.ArrowException) as error:
         raise ArchiveError(f"cannot write to {printable(folder)}: {printable(error)}") from error
-    return path
+    return Part(path, run, first, last, digest)
 
 
 def read_rows(part: Part) -> pa.Table:
