@@ -144,6 +144,8 @@ def send(order, client):
             raise KeyError(name) from None
     if order.closed:
         return None
+    if order.owned and client.alive:
+        os.close(handle)
     total = 1 + 2
     return order.price > 0 and total > 0
 '''
@@ -165,6 +167,9 @@ def test_each_guard_is_taken_away_whole(tmp_path: Path) -> None:
         ("OSError", "()"),
         ("raise KeyError(name) from None", "pass"),
         ("order.closed", "False"),
+        ("order.owned and client.alive", "True"),
+        ("order.owned and client.alive", "(client.alive)"),
+        ("order.owned and client.alive", "(order.owned)"),
         ("order.price > 0 and total > 0", "(total > 0)"),
         ("order.price > 0 and total > 0", "(order.price > 0)"),
     }

@@ -202,7 +202,12 @@ def pinned(root: Path = ROOT) -> list[Mutant]:
         If one of them is no longer possible: the code has changed, and `PINNED` needs another.
     """
     paths = {key.partition("::")[0] for key in PINNED}
-    known = {mutant.key: mutant for path in sorted(paths) for mutant in mutants(root, path)}
+    known = {
+        mutant.key: mutant
+        for path in sorted(paths)
+        for kind in KINDS
+        for mutant in mutants(root, path, kind)
+    }
     gone = [key for key in PINNED if key not in known]
     if gone:
         raise LookupError(f"no such change any more; pin another one: {gone}")
@@ -269,7 +274,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
-    parser.add_argument("--modules", default="", help="part of the path of the modules to change")
+    parser.add_argument("--modules", default="", help="parts of paths of the modules to change")
     parser.add_argument("--kind", choices=sorted(KINDS), default="slips")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args(arguments)

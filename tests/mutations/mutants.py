@@ -179,6 +179,9 @@ class _Guards(_Finder):
         if leaves:
             self._offer(node.test, "False")
             self._each(node.test, ast.Or)
+        elif not node.orelse:  # what is done only then would be done always
+            self._offer(node.test, "True")
+            self._each(node.test, ast.And)
         # Taking the only statement of a guard away is the same as taking the guard away.
         self._through([node.test, *(node.body[:-1] if leaves else node.body), *node.orelse])
 
