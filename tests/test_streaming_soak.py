@@ -6,11 +6,12 @@ import time
 from typing import Any
 
 import pytest
-from soak.streams import DEADLINE, FAST, KINDS, LIES, soak
+from soak.streams import DEADLINE, DELTA, FAST, KINDS, LIES, SNAPSHOT, Oracle, plain, soak
 
 import kalshi_research as kr
 from kalshi_research.sandbox.faults import kinds
 from kalshi_research.sandbox.stream import StreamOptions as VenueOptions
+from kalshi_research.streaming.options import StreamOptions
 from kalshi_research.streaming.state import Session
 
 NOTHING = {"violations": 0, "unsettled": 0, "doubled": 0}
@@ -87,3 +88,63 @@ def in_truth(live: Any, ticker: str, bids: dict[int, int], asks: dict[int, int])
         {price: count // 100 * 100 for price, count in side.items() if count >= 100}
         for side in (bids, asks)
     ]
+
+
+def test_a_first_snapshot_in_the_middle_of_an_action_is_not_believed() -> None:
+    """The first snapshot is lost; the next one comes unasked, after one of three changes of a taker."""
+    with kr.start_sandbox(days=1, crypto_hours=1, users=2, stream=VenueOptions()) as sandbox:
+        client = kr.connect(sandbox)
+        names = kr.get_markets(client, status="open").index
+        ticker = str(names[names.str.startswith("KXHIGH")][0])
+        oracle = Oracle(sandbox, [ticker])
+        user = sandbox._exchange.accounts[1].user_id
+        sandbox.floor.call(lambda engine: engine.deposit(user, 10**15))
+        sandbox.faults.add("frame:drop", SNAPSHOT, nth=1)
+        sandbox.faults.add("snapshot:again", DELTA, nth=1)
+        patient = StreamOptions(
+            **{name: getattr(FAST, name) for name in FAST.__slots__} | {"audit_every": 3600.0}
+        )
+        wrong: list[str] = []
+        seen: list[str] = []
+
+        def tap(number: int, text: bytes, book: Any) -> None:
+            del number
+            seen.append(text.split(b'"')[3].decode())
+            if book is not None and book.status == "live":
+                levels = plain(book.levels())
+                if not oracle.held(ticker, book.clock, levels):
+                    wrong.append(f"after {text[:200]!r}")
+
+        with kr.stream(client, [ticker], "books", options=patient) as live:
+            live._engine.tap(tap, lambda number, reason: None)
+            deadline = time.monotonic() + DEADLINE
+            while not sandbox.faults.fired:
+                assert time.monotonic() < deadline, "nobody has subscribed"
+                time.sleep(0.005)
+            sandbox.floor.call(lambda engine: _sweep(engine, user, ticker))
+            live.wait(timeout=DEADLINE)
+            sandbox.floor.call(
+                lambda engine: engine.submit(user, ticker, "bid", 100, 700, self_trade="maker")
+            )
+            deadline = time.monotonic() + DEADLINE
+            while not oracle.is_now(ticker, plain(live._engine.book(ticker)[0].levels() or ((), ()))):
+                assert time.monotonic() < deadline, (wrong, live.health)
+                time.sleep(0.005)
+        assert [bite.rule.kind for bite in sandbox.faults.fired] == ["frame:drop", "snapshot:again"]
+        assert not wrong, wrong
+        doubt = seen.index("orderbook_snapshot")
+        assert seen[doubt - 1] == seen[doubt + 1] == "orderbook_delta", "in the middle of it"
+
+
+def _sweep(engine: Any, user: Any, ticker: str) -> None:
+    """Take the three best offers at once."""
+    levels = sorted(dict(engine.book(ticker).no).items(), reverse=True)[:3]
+    assert len(levels) == 3
+    engine.submit(
+        user,
+        ticker,
+        "bid",
+        10_000 - levels[-1][0],
+        sum(count for _, count in levels),
+        self_trade="maker",
+    )

@@ -109,11 +109,8 @@ class Book:
     touched : bool
         Whether the last change reached the best level of its side.
     floor, heard, sent : int
-        Of the last snapshot: the clock up to which it has every delta in it, the clock of
+        Of the last snapshot: its clock, before which it has every delta in it, the clock of
         the last delta before or beside it, and when it was sent [ms].
-    may_be_half : bool
-        Whether the last delta before that snapshot was of the same action of the exchange, so that
-        another one of it may be in the snapshot or not.
     yes, no : Ladder
         The bids of each leg. They are not what the market is unless the book is live.
     """
@@ -122,7 +119,6 @@ class Book:
         "clock",
         "floor",
         "heard",
-        "may_be_half",
         "no",
         "reason",
         "sent",
@@ -144,7 +140,6 @@ class Book:
         self.floor = _UNKNOWN
         self.heard = _UNKNOWN
         self.sent = _UNKNOWN
-        self.may_be_half = False
 
     def __repr__(self) -> str:
         return f"<Book {printable(self.ticker, 60)}: {self.status}>"

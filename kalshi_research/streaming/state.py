@@ -116,13 +116,14 @@ class Counters:
 class _Subscription:
     """The count of one sid, and the books that it feeds."""
 
-    __slots__ = ("books", "is_announced", "next", "recent", "sid")
+    __slots__ = ("books", "early", "is_announced", "next", "recent", "sid")
 
     def __init__(self, sid: int, first: int | None, *, is_announced: bool) -> None:
         self.sid = sid
         self.next = first
         self.is_announced = is_announced
         self.books: dict[str, Book] = {}
+        self.early: dict[str, int] = {}  # market to clock: changes that came before its snapshot
         self.recent: list[Any] = [None] * _WINDOW
 
 
@@ -243,7 +244,7 @@ class Session:
         subscription.recent[seq % _WINDOW] = frame
         book = subscription.books.get(ticker)
         if book is None:
-            self._early(subscription, ticker)
+            self._early(subscription, ticker, clock)
             return None
         status = book.status
         if status != "live" and status != "stale":  # noqa: PLR1714  a set takes longer
@@ -300,18 +301,20 @@ class Session:
         elif not self._in_step(subscription, frame, clock >= 0 or book.holds(yes, no)):
             return None
         subscription.recent[seq % _WINDOW] = frame
-        if 0 <= clock < book.clock and (book.sid == sid or not subscription.is_announced):
+        early = subscription.early.pop(ticker, _UNKNOWN)
+        # What another subscription said later may not be in the first snapshot of this one.
+        before = early if book.sid != sid and subscription.is_announced else max(book.clock, early)
+        if 0 <= clock < before:
             if book.sid in (sid, _UNKNOWN):
                 # Behind the changes it was sent after, or the clock has restarted: the next will tell.
                 self._drop(book, "syncing", f"the exchange's clock went back to {clock}")
                 book.clock = clock
             return None
-        before = book.clock if book.sid == sid else _UNKNOWN
+        heard = before if book.sid == sid else early
         self._hand_over(book, subscription)
         book.seq, book.clock, book.touched = seq, clock, True
         book.floor, book.sent = clock, sent_ms
-        book.heard = before if before <= clock else _UNKNOWN
-        book.may_be_half = 0 <= before == clock
+        book.heard = heard if heard <= clock else _UNKNOWN
         wrong = book.yes.fill(yes) or book.no.fill(no)
         if not wrong and book.yes.best + book.no.best > PRICE_SCALE:
             wrong = "a snapshot is crossed"
@@ -469,9 +472,10 @@ class Session:
             book.sid = subscription.sid
         subscription.books[book.ticker] = self._books[book.ticker] = book
 
-    def _early(self, subscription: _Subscription, ticker: str) -> None:
+    def _early(self, subscription: _Subscription, ticker: str, clock: int) -> None:
         """A delta of a market of which this subscription has sent no snapshot."""
         self.counters.early += 1
+        subscription.early[ticker] = max(clock, subscription.early.get(ticker, _UNKNOWN))
         if ticker not in self._books:
             book = subscription.books[ticker] = self._books[ticker] = Book(ticker)
             book.sid = subscription.sid
@@ -491,8 +495,9 @@ class Session:
             if clock >= book.clock:
                 book.clock = clock
                 return True
-        elif clock == book.floor and book.may_be_half:
-            # The snapshot may have been taken in the middle of an action, of which this is the rest.
+        elif clock == book.floor:
+            # It may be in the snapshot, or the rest of an action that was half done when that was
+            # taken: several changes share a clock, and no frame tells how many.
             self._drop(book, "syncing", f"a snapshot may have half of what happened at clock {clock}")
             return False
         elif clock >= book.heard and not 0 <= book.sent < time_ms - _SKEW:
