@@ -8,7 +8,8 @@ one subscription for each market.
 Some faults are lies that nobody can see in a frame, such as a change that was never numbered: there
 the books have until the next audits to be true again; these times are measured, and bounded.
 
-Run ``python tests/soak/streams.py --help``; ``--full`` is the form of 200 scripts.
+Run ``python tests/soak/streams.py --help``; ``--full`` is the form of 200 scripts. A long one may be
+done in parts, with ``--first`` and ``--into FILE``; ``--sum FILE`` prints them together.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import kalshi_research as kr
@@ -163,6 +165,15 @@ class Found:
     def bad(self) -> int:
         return len(self.violations) + len(self.unsettled) + len(self.doubled)
 
+    def add(self, other: Found) -> None:
+        """Take in what another part came to."""
+        for name in (each.name for each in fields(self)):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if isinstance(mine, Counter):
+                mine.update(theirs)
+            else:
+                setattr(self, name, mine + theirs)
+
     def report(self) -> dict[str, Any]:
         return {
             "scripts": self.scripts,
@@ -174,7 +185,7 @@ class Found:
             "doubled": len(self.doubled),
             "examples": (self.violations + self.unsettled + self.doubled)[:12],
             "bites": sum(self.bites.values()),
-            "kinds": len(self.bites),
+            "kinds": dict(sorted(self.bites.items())),
             "recovery_s": quantiles(self.recoveries),
             "lies": self.lies,
             "deceived_s": quantiles(self.deceived),
@@ -319,8 +330,10 @@ class Soak:
         self.oracle.forget()
         before = self.oracle.changes
         channels = rng.choice((("books",), ("books",), ("books", "trades")))
+        # In half of the scripts a huge frame is more than the client takes.
+        options = replace(FAST, largest_frame=rng.choice((64 << 20, 1 << 20)))
         with kr.stream(
-            self.client, self.markets, channels, connections=rng.choice((1, 1, 2)), options=FAST
+            self.client, self.markets, channels, connections=rng.choice((1, 1, 2)), options=options
         ) as live:
             live.wait(timeout=DEADLINE)
             checker = Checker(live, self.oracle, self.faults, self.markets, name)
@@ -342,9 +355,19 @@ class Soak:
         found.deceived += checker.deceived
         found.recoveries += checker.recoveries()
         for bite in self.faults.fired:
-            found.bites[bite.rule.kind] += 1
+            found.bites[self._label(bite, options)] += 1
             found.lies += (bite.rule.kind, bite.place) in LIES
         self._clean()
+
+    @staticmethod
+    def _label(bite: Any, options: StreamOptions) -> str:
+        """What a table calls it."""
+        kind, place = bite.rule.kind, bite.place.removeprefix("WS /")
+        if kind == "link:close":
+            kind += f" {bite.rule.details['code']}"
+        elif kind == "frame:huge":
+            kind += " refused" if options.largest_frame < bite.rule.details["bytes"] else " taken"
+        return f"{kind} @ {place}"
 
     def _draw(self, rng: random.Random) -> Any:
         kind, places = rng.choice(self.kinds)
@@ -447,6 +470,8 @@ def soak(
     kinds: Kinds = KINDS,
     told: Callable[[str], object] = lambda text: None,
     budget: float = float("inf"),
+    first: int = 0,
+    into: Path | None = None,
 ) -> dict[str, Any]:
     """Run scripts on a sandbox of their own; `only` names one that is to be run again."""
     hubs: list[Any] = []
@@ -459,11 +484,12 @@ def soak(
     original, hubs_of_the_sandbox.Hub = hubs_of_the_sandbox.Hub, Known  # type: ignore[misc]
     began = time.monotonic()
     try:
-        venue = VenueOptions(heartbeat=0.1)
+        # Odd seeds: a new subscription gets the number of one that has ended.
+        venue = VenueOptions(heartbeat=0.1, reuse_sids=bool(seed % 2))
         with kr.start_sandbox(days=1, crypto_hours=1, users=2, stream=venue) as sandbox:
             run = Soak(sandbox, hubs, changes=changes)
             run.kinds = kinds
-            for name in [only] if only else [f"{seed}/{number}" for number in range(scripts)]:
+            for name in [only] if only else [f"{seed}/{first + at}" for at in range(scripts)]:
                 if time.monotonic() - began > budget:
                     break
                 run.script(name)
@@ -471,7 +497,20 @@ def soak(
             found = run.found
     finally:
         hubs_of_the_sandbox.Hub = original  # type: ignore[misc]
+    if into is not None:
+        with into.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(vars(found)) + "\n")
     return {"seed": seed, **found.report(), "seconds": round(time.monotonic() - began, 1)}
+
+
+def total(path: Path) -> dict[str, Any]:
+    """What the parts in a file came to together."""
+    found = Found()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        part = json.loads(line)
+        part["bites"], part["counts"] = Counter(part["bites"]), Counter(part["counts"])
+        found.add(Found(**part))
+    return found.report()
 
 
 def main() -> int:
@@ -483,7 +522,13 @@ def main() -> int:
     parser.add_argument("--only", default="", help="the name of one script, such as 0/17")
     parser.add_argument("--budget", type=float, default=float("inf"), help="begin none after [s]")
     parser.add_argument("--full", action="store_true", help="200 scripts")
+    parser.add_argument("--first", type=int, default=0, help="number of the first script")
+    parser.add_argument("--into", type=Path, help="append what this part came to")
+    parser.add_argument("--sum", type=Path, help="only print what the parts in this file came to")
     chosen = parser.parse_args()
+    if chosen.sum is not None:
+        sys.stdout.write(json.dumps(total(chosen.sum), indent=1) + "\n")
+        return 0
     found = soak(
         200 if chosen.full else chosen.scripts,
         seed=chosen.seed,
@@ -491,6 +536,8 @@ def main() -> int:
         only=chosen.only,
         told=lambda text: sys.stderr.write(text + "\n"),
         budget=chosen.budget,
+        first=chosen.first,
+        into=chosen.into,
     )
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
     return 1 if found["violations"] or found["unsettled"] or found["doubled"] else 0
