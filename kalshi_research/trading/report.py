@@ -131,27 +131,28 @@ def report_of(client: Client, intent: Intent, terms: OrderTerms, **more: Any) ->
     terms : OrderTerms
         Of the order as it is meant to be.
     **more
-        Further fields of `OrderReport`.
+        Further fields of `OrderReport`, or others for some of these.
     """
     state = {
         "ACKED": intent.status,
         "REJECTED": "rejected",
         "NOT_PLACED": "not placed",
     }.get(intent.state, "unknown")
-    return OrderReport(
-        state=state,
-        client_order_id=intent.key,
-        order_id=intent.order_id,
-        ticker=terms.ticker,
-        action=terms.action,
-        outcome=terms.outcome,
-        price=Decimal(price_text(terms.price)),
-        quantity=Decimal(quantity_text(terms.count)),
-        filled=_count(intent.filled),
-        remaining=_count(intent.remaining),
-        environment=client.environment.name,
-        **{"note": intent.note, **more},
-    )
+    said: dict[str, Any] = {
+        "state": state,
+        "client_order_id": intent.key,
+        "order_id": intent.order_id,
+        "ticker": terms.ticker,
+        "action": terms.action,
+        "outcome": terms.outcome,
+        "price": Decimal(price_text(terms.price)),
+        "quantity": Decimal(quantity_text(terms.count)),
+        "filled": _count(intent.filled),
+        "remaining": _count(intent.remaining),
+        "environment": client.environment.name,
+        "note": intent.note,
+    }
+    return OrderReport(**(said | more))
 
 
 def price_of(value: int | None) -> Decimal | None:
