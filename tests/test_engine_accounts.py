@@ -358,3 +358,30 @@ def test_who_is_forgotten_keeps_money_positions_and_what_rests() -> None:
         engine.order("A", done.order.order_id)
     engine.submit("B", "M", "ask", 4000, 200)
     assert position(engine, "A").position == 300
+    assert len(engine.members["A"].fills) == 1
+    assert len(engine.members["B"].fills) == 2
+    engine.set_close_time("M", engine.now)
+    engine.determine("M", 10_000)
+    engine.advance(engine.now + HOUR)
+    assert len(engine.members["A"].settlements) == 1
+    engine.forget("A")
+    member = engine.members["A"]
+    assert (member.orders, member.fills, member.settlements) == ([], [], [])
+    assert engine.balance("A") > 0
+
+
+def test_the_least_amount_of_money_moves() -> None:
+    engine = Engine(now=0, options=EngineOptions(money="by_shard"))
+    engine.create_user("A", cash=2)
+    engine.create_subaccount("A")
+    engine.move("A", 0, 0, 1, 1)
+    engine.move("A", 0, 0, 1, 1)
+    engine.transfer("A", 0, 1, 1, "t", shard=1)
+    assert [engine.balance("A", shard=shard) for shard in (0, 1)] == [0, 1]
+    engine.move("A", 1, 1, 0, 1)
+    engine.deposit("A", -1, 1)
+    engine.deposit("A", 0, 1)
+    assert engine.balance("A", 1) == 0
+    for taken in (lambda: engine.deposit("A", -1, 1), lambda: engine.move("A", 0, 1, 0, 2)):
+        with pytest.raises(Rejection, match="insufficient_balance"):
+            taken()

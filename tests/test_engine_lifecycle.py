@@ -400,3 +400,22 @@ def test_orders_expire_in_a_pause() -> None:
     engine.advance(10 * SECOND)
     assert order.status == "canceled"
     assert [e.reason for e in engine.drain() if isinstance(e, OrderUpdate)] == ["ExpiryCancel"]
+
+
+def test_what_is_counted_starts_at_nothing() -> None:
+    engine = Engine(now=0)
+    assert (engine.clock, engine.fee_income) == (0, 0)
+    engine.create_market(MarketSpec("M", "E", 0, HOUR))
+    assert engine.clock == 1
+    engine.create_user("A", cash=10**9)
+    engine.submit("A", "M", "bid", 5000, 100)
+    engine.cancel_all("A")
+    assert engine.clock == 3
+    engine.advance(HOUR)
+    assert engine.clock == 4
+    market = engine.market("M")
+    assert market.decisions == 0
+    engine.determine("M", 10_000)
+    engine.dispute("M")
+    engine.amend_result("M", 0)
+    assert (market.decisions, engine.clock) == (2, 7)

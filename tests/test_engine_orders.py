@@ -803,3 +803,66 @@ def test_same_seed_same_identifiers() -> None:
     assert ids(1) == ids(1)
     assert not set(ids(1)) & set(ids(2))
     assert len(set(ids(3))) == 5
+
+
+# --- small amounts ----------------------------------------------------------------------------
+
+
+def test_reduce_only_without_a_position_takes_nothing_at_all(engine: Engine) -> None:
+    engine.submit("A", "M", "ask", 5000, 100)
+    receipt = engine.submit("B", "M", "bid", 5000, 100, reduce_only=True, **IOC)
+    assert (receipt.filled, receipt.order.reason) == (0, "ReduceOnlyCancel")
+    assert engine.market("M").volume == 0
+
+
+def test_a_new_order_reduces_nothing() -> None:
+    engine = exchange(client_ids="return-original")
+    named: dict[str, Any] = {"client_order_id": "x"}
+    for receipt in (
+        engine.submit("A", "M", "bid", 5000, 100, **named),
+        engine.submit("A", "M", "bid", 5000, 100, **named),
+        engine.submit("B", "M", "ask", 5000, 50),
+    ):
+        assert receipt.reduced_by == 0
+    order = receipt.order
+    assert (order.filled, order.remaining) == (50, 0)
+
+
+def test_an_order_is_reduced_by_a_hundredth_of_a_contract_and_by_nothing(engine: Engine) -> None:
+    name = order_id(engine.submit("A", "M", "bid", 5000, 100))
+    least = engine.decrease("A", name, reduce_by=1)
+    assert (least.remaining, least.reduced_by, least.changed) == (99, 1, True)
+    same = engine.decrease("A", name, reduce_to=99)
+    assert (same.remaining, same.reduced_by, same.changed) == (99, 0, False)
+    refused(400, "invalid_order_size", engine.decrease, "A", name, reduce_by=0)
+    assert engine.decrease("A", name, reduce_to=1).remaining == 1
+    assert engine.decrease("A", name, reduce_by=1).remaining == 0
+    assert engine.book("M").yes == []
+
+
+def test_what_is_over_reserves_nothing(engine: Engine) -> None:
+    ended = [
+        engine.submit("A", "M", "bid", 4000, 100).order,
+        engine.submit("A", "M", "bid", 3000, 100).order,
+        engine.submit("A", "M", "bid", 2000, 100).order,
+    ]
+    assert [order.lock for order in ended] == [400_000, 300_000, 200_000]
+    engine.submit("B", "M", "ask", 4000, 100)
+    engine.cancel("A", ended[1].order_id)
+    engine.decrease("A", ended[2].order_id, reduce_to=0)
+    assert [order.lock for order in ended] == [0, 0, 0]
+
+
+def test_the_original_is_answered_with_fees_of_both_kinds() -> None:
+    engine = Engine(now=0, options=EngineOptions(client_ids="return-original"))
+    terms = FeeTerms("quadratic_with_maker_fees", 1)
+    engine.create_market(MarketSpec("M", "E", 0, 24 * HOUR, fees=terms))
+    for user in "ABC":
+        engine.create_user(user, cash=dollars(1000))
+    engine.submit("B", "M", "bid", 6000, 3000)
+    ask = {"user": "A", "ticker": "M", "side": "ask", "price": 5000, "count": 10_000}
+    first = engine.submit(**ask, client_order_id="x")
+    engine.submit("C", "M", "bid", 5000, 5000)
+    again = engine.submit(**ask, client_order_id="x")
+    # 0.07 × 30 × 0.6 × 0.4 taken, 0.0175 × 50 × 0.5 × 0.5 made.
+    assert (first.fees, again.fees) == (504_000, 504_000 + 218_800)

@@ -287,6 +287,69 @@ def test_an_order_of_another_shard_is_found_by_its_market_or_shard_only(member: 
     assert [row["order_id"] for row in gone] == [row["order_id"] for row in rows]
 
 
+def test_a_shard_that_is_named_comes_before_the_market(member: Member) -> None:
+    ticker = match_ticker(member)
+    home = {TICKER: 0, ticker: MATCH_SHARD}
+    for name, shard in home.items():
+        made = [
+            member.order("bid", "0.01", "4", ticker=name, exchange_index=index)["order_id"]
+            for index in (None, -1, shard)
+        ]
+        for index in {0, 1, 2, 3} - {shard}:
+            error = member.order("bid", "0.01", "1", ticker=name, exchange_index=index, status=404)
+            assert error["error"]["code"] == "not_found"
+        for index in (-2, 4):
+            error = member.order("bid", "0.01", "1", ticker=name, exchange_index=index, status=400)
+            assert error["error"]["code"] == "invalid_parameters"
+        member.order("bid", "0.01", "1", ticker=name, exchange_index="0", status=400)
+        body = {"ticker": name, "side": "bid", "price": "0.01", "count": "3"}
+        path = f"{ORDERS}/{made[0]}"
+        member.done(404, "POST", f"{path}/amend", body | {"exchange_index": 1})
+        member.done(400, "POST", f"{path}/amend", body | {"exchange_index": 4})
+        for count, index in (("3", shard), ("2", -1), ("1", None)):
+            change = body | {"count": count, "exchange_index": index}
+            assert member.done(200, "POST", f"{path}/amend", change)["remaining_count"] == f"{count}.00"
+        # A shard that is wrong is not put right by the market.
+        less: dict[str, Any] = {"reduce_to": "0.5", "market_ticker": name}
+        member.done(404, "POST", f"{path}/decrease", less | {"exchange_index": 1})
+        member.done(400, "POST", f"{path}/decrease", less | {"exchange_index": 4})
+        member.done(400, "POST", f"{path}/decrease", {"reduce_to": "1", "exchange_index": -1})
+        member.done(200, "POST", f"{path}/decrease", less | {"exchange_index": -1})
+        for query in ("exchange_index=1", "exchange_index=2"):
+            member.done(404, "DELETE", path, query=f"?market_ticker={name}&{query}")
+        for query in ("exchange_index=4", "exchange_index=-2", "exchange_index=x"):
+            member.done(400, "DELETE", path, query=f"?market_ticker={name}&{query}")
+        member.done(400, "DELETE", path, query="?exchange_index=-1")
+        member.done(200, "DELETE", path, query=f"?market_ticker={name}&exchange_index=-1")
+        rows = [
+            {"order_id": made[1], "market_ticker": name, "exchange_index": 1},
+            {"order_id": made[1], "exchange_index": -1},
+            {"order_id": made[1], "exchange_index": 4},
+            {"order_id": made[1], "market_ticker": name, "exchange_index": -1},
+            {"order_id": made[2], "market_ticker": "NONE", "exchange_index": shard},
+        ]
+        gone = member.done(200, "DELETE", f"{ORDERS}/batched", {"orders": rows})["orders"]
+        assert [row.get("error", {}).get("code") for row in gone] == [
+            "not_found", "invalid_parameters", "invalid_parameters", None, None,
+        ]  # fmt: skip
+
+
+def test_an_amendment_goes_to_the_shard_of_its_market(member: Member) -> None:
+    made = member.order("bid", "0.01", "1")["order_id"]
+    body = {"ticker": match_ticker(member), "side": "bid", "price": "0.02", "count": "1"}
+    assert member.done(404, "POST", f"{ORDERS}/{made}/amend", body)["error"]["code"] == "not_found"
+    mismatch = member.done(400, "POST", f"{ORDERS}/{made}/amend", body | {"ticker": OTHER})
+    assert mismatch["error"]["code"] == "order_ticker_mismatch"
+
+
+def test_a_batch_names_the_shard_of_each_order(member: Member) -> None:
+    rows = [terms("bid", "0.01", "1") | {"exchange_index": index} for index in (1, 0, 9)]
+    made = member.done(201, "POST", f"{ORDERS}/batched", {"orders": rows})["orders"]
+    assert [row.get("error", {}).get("code") for row in made] == [
+        "not_found", None, "invalid_parameters",
+    ]  # fmt: skip
+
+
 def test_batches_answer_row_by_row(member: Member) -> None:
     good = terms("bid", "0.01", "1")
     rows = [good, good | {"price": "0.015", "client_order_id": "bad-1"}, good | {"count": 1}, {}]

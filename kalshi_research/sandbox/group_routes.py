@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import COUNT_SCALE, MONEY_SCALE, PRICE_SCALE, fixed_text
+from kalshi_research.sandbox.acting import act, subaccount_of, user_of
 from kalshi_research.sandbox.bodies import Body
 from kalshi_research.sandbox.instants import SECOND
-from kalshi_research.sandbox.order_routes import act, subaccount_of, user_of
 from kalshi_research.sandbox.portfolio_views import count
 from kalshi_research.sandbox.refusals import bad_combination, not_found
 from kalshi_research.sandbox.scopes import lock_of

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from kalshi_research.sandbox.acting import act, user_of
 from kalshi_research.sandbox.auth import PublicKey, RegisteredKey
 from kalshi_research.sandbox.bodies import Body
-from kalshi_research.sandbox.order_routes import act, user_of
 from kalshi_research.sandbox.refusals import bad_combination, not_found, refused
 from kalshi_research.sandbox.scopes import SCOPES, lock_of
 from kalshi_research.sandbox.seeding import derived_uuid

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import PRICE_SCALE, fixed_text
+from kalshi_research.sandbox.acting import act, subaccount_of, user_of
 from kalshi_research.sandbox.bodies import Body
-from kalshi_research.sandbox.engine import Rejection
 from kalshi_research.sandbox.instants import SECOND
 from kalshi_research.sandbox.portfolio_views import count, order_view
 from kalshi_research.sandbox.queries import Query, cut_page
-from kalshi_research.sandbox.refusals import Refusal, bad_combination, not_found, refused
+from kalshi_research.sandbox.refusals import Refusal, bad_combination, not_found
 from kalshi_research.sandbox.scopes import lock_of
+from kalshi_research.sandbox.shard_routes import SHARDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from kalshi_research.sandbox.engine import Engine, Order, Receipt
+    from kalshi_research.sandbox.engine import Order, Receipt
     from kalshi_research.sandbox.exchange import Exchange
 
 __all__ = [
@@ -26,31 +25,6 @@ __all__ = [
 ]  # fmt: skip
 
 Json = dict[str, Any]
-T = TypeVar("T")
-_LAST_SUBACCOUNT = 63
-
-
-def refusal_of(rejection: Rejection) -> Refusal:
-    """The answer for what the engine refused."""
-    return refused(rejection.status, rejection.code, rejection.message, rejection.details)
-
-
-def act(exchange: Exchange, action: Callable[[Engine], T], *tickers: str) -> T:
-    """Have the engine do something; what it refuses becomes an answer."""
-    try:
-        return exchange.floor.call(action, *tickers)
-    except Rejection as rejection:
-        raise refusal_of(rejection) from None
-
-
-def user_of(exchange: Exchange, path: dict[str, str]) -> str:
-    """The engine's name of the caller."""
-    return exchange.accounts[int(path["user"])].user_id
-
-
-def subaccount_of(query: Query) -> int | None:
-    """The subaccount asked for; None for all."""
-    return query.integer("subaccount", low=0, high=_LAST_SUBACCOUNT)
 
 
 def _milliseconds(receipt: Receipt) -> int:
@@ -82,7 +56,7 @@ def _create(exchange: Exchange, user: str, fields: Json) -> Json:
     amount, price = body.count("count") or 0, body.price("price")
     force = body.text("time_in_force", required=True)
     prevention = body.text("self_trade_prevention_type", required=True)
-    body.integer("exchange_index")
+    index = body.integer("exchange_index")
     expiration, subaccount = body.instant("expiration_time"), body.integer("subaccount") or 0
     options: Json = {
         "time_in_force": force,
@@ -98,6 +72,8 @@ def _create(exchange: Exchange, user: str, fields: Json) -> Json:
     market = exchange.world.markets.get(ticker)
     if market is None or not exchange.live(market):
         raise not_found()
+    if market.event.series.shard != _shard(exchange, index, ticker):
+        raise not_found("the market is on another exchange_index")
     receipt = act(
         exchange,
         lambda engine: engine.submit(user, ticker, side, price, amount, **options),  # type: ignore[arg-type]
@@ -125,8 +101,26 @@ def create_orders(exchange: Exchange, _: Query, path: dict[str, str], fields: Js
     return {"orders": answers}
 
 
-def _cancel(exchange: Exchange, user: str, order_id: str, ticker: str, subaccount: int | None) -> Json:
-    _routed(exchange, user, order_id, ticker)
+def _shard(exchange: Exchange, index: int | None, ticker: str) -> int:
+    """The shard that a request goes to: the one it names, else the one of its market, else 0."""
+    if index is None or index == -1:
+        if index == -1 and not ticker:
+            raise bad_combination("exchange_index -1 needs a market ticker")
+        market = exchange.world.markets.get(ticker)
+        return market.event.series.shard if market else 0
+    if not 0 <= index < SHARDS:
+        raise bad_combination("there is no such exchange_index")
+    return index
+
+
+def _routed(exchange: Exchange, user: str, order_id: str, index: int | None, ticker: str) -> None:
+    """404 where the request goes to another shard than the order's."""
+    shard = _shard(exchange, index, ticker)
+    if act(exchange, lambda engine: engine.order(user, order_id)).market.shard != shard:
+        raise not_found()
+
+
+def _cancel(exchange: Exchange, user: str, order_id: str, subaccount: int) -> Json:
     receipt = act(exchange, lambda engine: engine.cancel(user, order_id, subaccount=subaccount))
     # Recorded without the client order id, which the specification allows.
     return {
@@ -136,38 +130,12 @@ def _cancel(exchange: Exchange, user: str, order_id: str, ticker: str, subaccoun
     }
 
 
-def _routed(exchange: Exchange, user: str, order_id: str, ticker: str) -> None:
-    """404 where the request goes to another shard than the order's."""
-    found = act(exchange, lambda engine: engine.order(user, order_id))
-    asked = exchange.world.markets.get(ticker) if ticker else None
-    if found.market.shard != (asked.event.series.shard if asked else 0):
-        raise not_found()
-
-
 def cancel_order(exchange: Exchange, query: Query, path: dict[str, str], _: Json) -> Json:
     """DELETE /portfolio/events/orders/{order_id}."""
-    ticker = query.text("market_ticker") or _explicit(exchange, query, path["order_id"])
-    subaccount = subaccount_of(query) or 0
-    return _cancel(exchange, user_of(exchange, path), path["order_id"], ticker, subaccount)
-
-
-def _explicit(exchange: Exchange, query: Query, order_id: str) -> str:
-    """A market of the shard that the query names, which is the order's where it fits."""
-    index = query.integer("exchange_index", low=-1, high=3)
-    return "" if index is None else _ticker_on(exchange, order_id, index)
-
-
-def _ticker_on(exchange: Exchange, order_id: str, index: int) -> str:
-    """The market of an order, where it is on the shard that was named."""
-
-    def found(engine: Engine) -> str:
-        for account in exchange.accounts:
-            for row in engine.members[account.user_id].orders:
-                if row.order_id == order_id and row.market.shard == index:
-                    return row.market.ticker
-        return ""
-
-    return exchange.floor.call(found)
+    index, ticker = query.integer("exchange_index", low=-1, high=SHARDS - 1), query.text("market_ticker")
+    user, subaccount = user_of(exchange, path), subaccount_of(query) or 0
+    _routed(exchange, user, path["order_id"], index, ticker)
+    return _cancel(exchange, user, path["order_id"], subaccount)
 
 
 def cancel_orders(exchange: Exchange, _: Query, path: dict[str, str], fields: Json) -> Json:
@@ -176,11 +144,10 @@ def cancel_orders(exchange: Exchange, _: Query, path: dict[str, str], fields: Js
     for fields_of_one in Body("BatchCancelOrdersV2Request", fields).rows("orders"):
         row = Body("BatchCancelOrdersV2RequestOrder", fields_of_one)
         order_id, index = row.text("order_id", required=True), row.integer("exchange_index")
-        ticker = row.text("market_ticker")
-        if not ticker and index is not None:
-            ticker = _ticker_on(exchange, order_id, index)
+        ticker, subaccount = row.text("market_ticker"), row.integer("subaccount") or 0
         try:
-            answers.append(_cancel(exchange, user, order_id, ticker, row.integer("subaccount") or 0))
+            _routed(exchange, user, order_id, index, ticker)
+            answers.append(_cancel(exchange, user, order_id, subaccount))
         except Refusal as refusal:
             answers.append({"error": refusal.inside, "order_id": order_id, "reduced_by": "0.00"})
     return {"orders": answers}
@@ -199,6 +166,7 @@ def amend_order(exchange: Exchange, query: Query, path: dict[str, str], fields: 
     price, total = body.price("price"), body.count("count") or 0
     expiration, subaccount = body.instant("expiration_time"), subaccount_of(query) or 0
     earlier, later = body.text("client_order_id"), body.text("updated_client_order_id")
+    _routed(exchange, user, path["order_id"], body.integer("exchange_index"), ticker)
     receipt = act(
         exchange,
         lambda engine: engine.amend(
@@ -227,10 +195,8 @@ def decrease_order(exchange: Exchange, query: Query, path: dict[str, str], field
     )
     ticker, index = body.text("market_ticker"), body.integer("exchange_index")
     by, to = body.count("reduce_by", required=False), body.count("reduce_to", required=False)
-    if not ticker and index is not None:
-        ticker = _ticker_on(exchange, order_id, index)
     subaccount = subaccount_of(query) or 0
-    _routed(exchange, user, order_id, ticker)
+    _routed(exchange, user, order_id, index, ticker)
     receipt = act(
         exchange,
         lambda engine: engine.decrease(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import MONEY_SCALE, PRICE_SCALE, fixed_text
+from kalshi_research.sandbox.acting import act, subaccount_of, user_of
 from kalshi_research.sandbox.instants import SECOND
-from kalshi_research.sandbox.order_routes import act, subaccount_of, user_of
 from kalshi_research.sandbox.portfolio_views import (
     event_position_view,
     fill_view,

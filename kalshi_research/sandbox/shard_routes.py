@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import MONEY_SCALE, fixed_text
+from kalshi_research.sandbox.acting import act, user_of
 from kalshi_research.sandbox.bodies import Body
 from kalshi_research.sandbox.instants import SECOND
-from kalshi_research.sandbox.order_routes import act, user_of
 from kalshi_research.sandbox.queries import Query, cut_page
 from kalshi_research.sandbox.refusals import bad_combination, not_found, refused
 from kalshi_research.sandbox.seeding import derived_uuid

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import COUNT_SCALE
+from kalshi_research.sandbox.acting import act, user_of
 from kalshi_research.sandbox.bodies import Body
 from kalshi_research.sandbox.dialect_2025.orders import (
     NewOrder,
@@ -15,7 +16,7 @@ from kalshi_research.sandbox.dialect_2025.orders import (
 )
 from kalshi_research.sandbox.dialect_2025.views import order_view
 from kalshi_research.sandbox.market_routes import live_market
-from kalshi_research.sandbox.order_routes import act, as_shown, orders_page, user_of
+from kalshi_research.sandbox.order_routes import as_shown, orders_page
 from kalshi_research.sandbox.refusals import Refusal, bad_combination
 
 if TYPE_CHECKING:

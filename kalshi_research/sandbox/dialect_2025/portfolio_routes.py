@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import PRICE_SCALE, fixed_text
 from kalshi_research.sandbox import portfolio_routes as today
+from kalshi_research.sandbox.acting import act, user_of
 from kalshi_research.sandbox.dialect_2025.views import (
     fill_view,
     in_both_formats,
@@ -14,7 +15,6 @@ from kalshi_research.sandbox.dialect_2025.views import (
     without,
 )
 from kalshi_research.sandbox.instants import SECOND
-from kalshi_research.sandbox.order_routes import act, user_of
 from kalshi_research.sandbox.portfolio_views import fill_view as fill_of_today
 from kalshi_research.sandbox.portfolio_views import settlement_view
 from kalshi_research.sandbox.queries import cut_page

@@ -231,9 +231,7 @@ class Holding:
             self.wallet.cash -= spent + fee
         else:
             self._close(closing, count, spent, fee)
-        if before > 0:
-            return after - before if after > 0 else -before
-        return max(0, after)
+        return max(0, after) - max(0, before)
 
     def _close(self, held: int, count: int, spent: int, fee: int) -> None:
         pairs = min(held, count)

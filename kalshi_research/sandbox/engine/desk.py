@@ -311,9 +311,7 @@ def _conclude(
         _end(venue, order, "SelfTradeCancel")
     else:
         _end(venue, order, "Trade" if matched.filled else "")
-    wallet = order.wallet
-    if wallet.cash < wallet.reserved:
-        free_margin(venue, wallet)
+    free_margin(venue, order.wallet)
 
 
 def _end(venue: Venue, order: Order, reason: Reason) -> None:

@@ -158,7 +158,7 @@ class Engine(OrderDesk, GroupDesk, Operator):
     def deposit(self, user: str, amount: int, subaccount: int = 0, shard: int = 0) -> None:
         """Add money, or take some that is available away when the amount is negative."""
         wallet = self._venue.purse(self._venue.wallet(user, subaccount), shard)
-        if amount < 0 and wallet.available < -amount:
+        if wallet.available + amount < 0:
             raise refuse("INSUFFICIENT_BALANCE")
         wallet.cash += amount
 

@@ -301,8 +301,7 @@ def _trade(venue: Venue, level: Level, maker: Order, taker: Order, matched: Matc
 
     if maker.group is not None or taker.group is not None:
         _count_in_groups(venue, maker.group, taker.group, count)
-    if maker.wallet.cash < maker.wallet.reserved:
-        free_margin(venue, maker.wallet)
+    free_margin(venue, maker.wallet)
 
 
 def _charge(order: Order, price: int, count: int, ratio: tuple[int, int]) -> int:

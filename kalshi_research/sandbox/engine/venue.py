@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING
 
 from kalshi_research.errors import InputError
@@ -38,8 +39,8 @@ class Venue:
     """
 
     __slots__ = (
+        "_set",
         "_timers",
-        "_timers_set",
         "clock",
         "exchange_active",
         "fee_income",
@@ -77,7 +78,7 @@ class Venue:
         self.exchange_active = self.trading_active = True
         self.fee_income = self.rounding_income = 0
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
-        self._timers_set = 0
+        self._set = count()
 
     def begin(self) -> int:
         """Start an action: read the clock, let pass what is due, and number the action."""
@@ -90,8 +91,7 @@ class Venue:
 
     def at(self, moment: int, action: Callable[[], None]) -> None:
         """Do something once the time has come."""
-        self._timers_set += 1
-        heappush(self._timers, (moment, self._timers_set, action))
+        heappush(self._timers, (moment, next(self._set), action))
 
     def advance(self, to: int) -> None:
         """Let time pass, doing what falls due in its order."""
