@@ -2,86 +2,51 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-import weakref
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas as pd
 import traitlets
 
-from kalshi_research.book import quotes
-from kalshi_research.errors import KalshiError
-from kalshi_research.panels.jobs import Outcome
-from kalshi_research.panels.words import NOTHING, contracts, dollars
+from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, fixed_text, to_count, to_price
+from kalshi_research.panels.jobs import Painter
+from kalshi_research.panels.words import NOTHING, contracts
 from kalshi_research.portfolio import get_orders
-from kalshi_research.provenance import KEY
 from kalshi_research.streaming import Stream, stream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
+
     from kalshi_research.client import Client
     from kalshi_research.panels.jobs import Jobs
+    from kalshi_research.streaming.view import Sight
 
-__all__ = ["BookModel", "Painter"]
+__all__ = ["BookModel"]
 
 _READABLE = ("live", "sampled")
 _GLOW = 2.0
 """How long a level is marked after an order of this account has changed it [s]."""
+_OWN_EVERY = 0.5
+"""The orders of this account are asked for so often at most, however often they change [s]."""
+_TRADES_EVERY = 0.25
+"""The list of trades is drawn so often at most: nobody reads faster [s]."""
+_TRADES = 20
 _NO_BOOK: dict[str, Any] = {"bids": [], "asks": [], "mid": "", "live": False}
 
 
-class Painter:
-    """Calls a method again and again in a thread of its own, at most so often.
+class _Print(NamedTuple):
+    """A trade on the tape: time [ms], its id, what the taker bought, price and size in integers."""
 
-    Parameters
-    ----------
-    paint : callable
-        Held weakly if it is a method: the thread ends with its owner.
-    rate : float
-        Most calls [1/s].
-    idle : float
-        Seconds after which it is called though nothing is new [s].
-    """
-
-    def __init__(self, paint: Any, *, rate: float, idle: float = 1.0) -> None:
-        self._new = threading.Event()
-        self._stop = threading.Event()
-        thread = threading.Thread(
-            target=_paint,
-            args=(weakref.WeakMethod(paint), self._new, self._stop, 1 / rate, idle),
-            name="kalshi-painter",
-            daemon=True,
-        )
-        thread.start()
-
-    def soon(self, *_: Any) -> None:
-        """Something is new."""
-        self._new.set()
-
-    def close(self) -> None:
-        """Paint no more."""
-        self._stop.set()
-        self._new.set()
-
-
-def _paint(
-    owner: weakref.WeakMethod[Any],
-    new: threading.Event,
-    stop: threading.Event,
-    least: float,
-    idle: float,
-) -> None:
-    due = time.monotonic()
-    while not stop.wait(max(0.0, due - time.monotonic())):
-        new.wait(idle)
-        new.clear()
-        due = time.monotonic() + least
-        paint = owner()
-        if paint is None or stop.is_set():
-            return
-        with Outcome("a panel could not be drawn"):  # the next picture may be right again
-            paint()
-        del paint
+    time_ms: int
+    trade_id: str
+    taker: str
+    price: int
+    size: int
 
 
 class BookModel(traitlets.HasTraits):
@@ -120,7 +85,7 @@ class BookModel(traitlets.HasTraits):
     note = traitlets.Unicode()
 
     def __init__(
-        self, source: Client | Stream, jobs: Jobs, *, depth: int = 8, rate: float = 25.0
+        self, source: Client | Stream, jobs: Jobs, *, depth: int = 8, rate: float = 30.0
     ) -> None:
         super().__init__()
         self._jobs = jobs
@@ -128,9 +93,11 @@ class BookModel(traitlets.HasTraits):
         self._own_stream = not isinstance(source, Stream)
         self._stream: Stream | None = source if isinstance(source, Stream) else None
         self._client: Client = source._client if isinstance(source, Stream) else source  # noqa: SLF001
-        self._own: dict[tuple[str, float], float] = {}
-        self._glow: dict[tuple[str, float], float] = {}
-        self._seen_own = self._seen_trades = 0
+        self._own: dict[tuple[str, int], int] = {}
+        self._glow: dict[tuple[str, int], float] = {}
+        self._tape: dict[str, _Print] = {}
+        self._last_own: Any = None
+        self._own_changed = self._own_asked = self._trades_shown = 0.0
         self._stops: list[Any] = []
         self._lock = threading.RLock()
         self._painter = Painter(self.paint, rate=rate)
@@ -146,16 +113,15 @@ class BookModel(traitlets.HasTraits):
     # --- following --------------------------------------------------------------------------------
 
     def _retitled(self, change: Any) -> None:
-        self.book, self.top, self.trades = _NO_BOOK, "", []  # no price of another market is clicked
+        with self._lock:  # no price of another market is clicked
+            self._own, self._glow, self._tape = {}, {}, {}
+            self.book, self.top, self.trades = _NO_BOOK, "", []
         self._jobs.do(lambda: self._follow(change["new"]), None, self._failed)
 
     def _follow(self, ticker: str) -> None:
-        with self._lock:
-            self._own, self._glow = {}, {}
-            self._seen_own = self._seen_trades = 0
         self.note = ""
         if not ticker:
-            self.book, self.top, self.state, self.trades = _NO_BOOK, "", "no market chosen", []
+            self.state = "no market chosen"
             return
         live = self._stream
         if live is None:
@@ -169,34 +135,73 @@ class BookModel(traitlets.HasTraits):
                 live.add([ticker])
             if others:
                 live.drop(others)
+        self._read_tape(live)
         self.refresh_own()
         self._painter.soon()
 
     def _listen(self, live: Stream) -> None:
-        self._stops.append(live.on(("books", "trades"), self._painter.soon))
+        self._stops.append(live.on("books", self._painter.soon))
+        if "trades" in live.channels:
+            self._stops.append(live.on("trades", lambda update: self._traded(update.value)))
         if "orders" in live.channels:
-            self._stops.append(live.on("orders", lambda _: self.refresh_own()))
+            self._stops.append(live.on("orders", lambda _: self._ordered()))
+
+    def _ordered(self) -> None:
+        """An order of this account has changed; `paint` asks, because many may change at once."""
+        self._own_changed = time.monotonic()
+        self._painter.soon()
 
     def refresh_own(self) -> None:
         """Ask again which orders of this account rest here."""
         if self._client.signed and self.ticker:
             ticker = self.ticker
+            self._own_asked = time.monotonic()
             self._jobs.do(
                 lambda: get_orders(self._client, ticker, status="resting", progress=False),
-                self._set_own,
+                lambda orders: self._set_own(ticker, orders),
                 self._failed,
             )
 
-    def _set_own(self, orders: pd.DataFrame) -> None:
-        own: dict[tuple[str, float], float] = {}
+    def _set_own(self, ticker: str, orders: pd.DataFrame) -> None:
+        own: dict[tuple[str, int], int] = {}
         for side, price, left in zip(
             orders["outcome_side"], orders["yes_price"], orders["remaining_count"], strict=True
         ):
-            key = ("bid" if side == "yes" else "ask", float(price))
-            own[key] = own.get(key, 0.0) + float(left)
+            key = "bid" if side == "yes" else "ask", to_price(float(price))
+            own[key] = own.get(key, 0) + to_count(float(left))
         with self._lock:
-            self._own = own
+            if ticker == self.ticker:
+                self._own = own
         self._painter.soon()
+
+    def _traded(self, trade: Any) -> None:
+        if trade.ticker == self.ticker:
+            taker = str(trade.taker_side).upper()
+            self._keep([_Print(trade.time_ms, trade.trade_id, taker, trade.yes_price, trade.count)])
+            self._painter.soon()
+
+    def _read_tape(self, live: Stream) -> None:
+        """What was traded before this was listening."""
+        if "trades" in live.channels:
+            trades = live.trades()
+            last = trades[trades["ticker"] == self.ticker].tail(_TRADES).reset_index()
+            self._keep(
+                _Print(
+                    int(row["time"].timestamp() * 1000),
+                    str(row["trade_id"]),
+                    str(row["taker_side"]).upper(),
+                    to_price(float(row["yes_price"])),
+                    to_count(float(row["quantity"])),
+                )
+                for row in last.to_dict("records")
+            )
+
+    def _keep(self, prints: Iterable[_Print]) -> None:
+        """The newest trades, each once; some come late, after an outage."""
+        with self._lock:
+            self._tape |= {each.trade_id: each for each in prints}
+            newest = sorted(self._tape.values(), reverse=True)[:_TRADES]
+            self._tape = {each.trade_id: each for each in newest}
 
     def _failed(self, error: BaseException) -> None:
         self.note = str(error)
@@ -217,93 +222,99 @@ class BookModel(traitlets.HasTraits):
     # --- what is shown ----------------------------------------------------------------------------
 
     def paint(self) -> None:
-        """Bring the traits up to date."""
+        """Bring the traits up to date. Integers only: this is done many times a second."""
         live, ticker = self._stream, self.ticker
         if live is None or not ticker or ticker not in live.markets:
             return
-        try:
-            book = live.book(ticker)
-        except KalshiError as error:
-            self.note = str(error)
-            return
-        source = book.attrs[KEY]
-        is_live = source["status"] in _READABLE
-        if self._client.signed:
-            own_changes = live.own_changes()
-            self._mark(own_changes[own_changes["ticker"] == ticker])
-        sides = {side: self._levels(book, side) for side in ("bid", "ask")}
-        top = quotes(book).iloc[0] if len(book) else None
-        words = "" if top is None else f"mid {_mid(top)} · spread {dollars(top['spread'])}"
-        self.book = {"bids": sides["bid"], "asks": sides["ask"], "mid": words, "live": is_live}
-        self.top = _touch(top)
-        self.state = _state(source)
-        trades = live.trades()
-        if len(trades):
-            self._show_trades(trades[trades["ticker"] == ticker])
-
-    def _mark(self, changes: pd.DataFrame) -> None:
-        """Remember the levels that orders of this account have just changed."""
         now = time.monotonic()
+        if self._own_changed > self._own_asked and now - self._own_asked >= _OWN_EVERY:
+            self.refresh_own()
+        sight = live._sights([ticker])[0]  # noqa: SLF001 - what `Stream.book` makes a frame of
         with self._lock:
-            for side, price in zip(
-                changes["side"][self._seen_own :], changes["price"][self._seen_own :], strict=True
-            ):
-                self._glow[str(side), round(float(price), 4)] = now + _GLOW
-            self._seen_own = len(changes)
-            self._glow = {key: until for key, until in self._glow.items() if until > now}
+            if ticker != self.ticker:
+                return
+            self._mark(live, now)
+            bids, asks = sight.levels or ([], [])
+            self.book = {
+                "bids": self._levels(bids, "bid"),
+                "asks": self._levels(asks, "ask"),
+                "mid": _middle(bids, asks),
+                "live": sight.status in _READABLE,
+            }
+            self.top = _touch(bids, asks)
+            self.state = _state(sight)
+            if now - self._trades_shown >= _TRADES_EVERY:
+                self._trades_shown = now
+                self.trades = [_row(each) for each in self._tape.values()]
 
-    def _levels(self, book: pd.DataFrame, side: str) -> list[list[Any]]:
-        rows = book[book["side"] == side].head(self._depth)
+    def _mark(self, live: Stream, now: float) -> None:
+        """Remember the levels that orders of this account have just changed."""
+        engine = live._engine  # noqa: SLF001 - what `Stream.own_changes` makes a frame of
+        with engine.lock:
+            new = list(
+                takewhile(lambda change: change is not self._last_own, reversed(engine.feeds.own))
+            )
+        if new:
+            self._last_own = new[0]
+        for change in new:
+            if change.ticker == self.ticker:
+                key = ("ask", PRICE_SCALE - change.price) if change.side else ("bid", change.price)
+                self._glow[key] = now + _GLOW
+        self._glow = {key: until for key, until in self._glow.items() if until > now}
+
+    def _levels(self, levels: Sequence[tuple[int, int]], side: str) -> list[list[Any]]:
         shown = []
-        for price, quantity in zip(rows["price"], rows["quantity"], strict=True):
-            key = side, round(float(price), 4)
-            own = self._own.get(key)
+        for price, count in levels[: self._depth]:
+            own = self._own.get((side, price))
             shown.append(
-                [
-                    dollars(price),
-                    _plain(quantity),
-                    "" if own is None else contracts(own),
-                    key in self._glow,
-                ]
+                [_price(price), _count(count), _count(own) if own else "", (side, price) in self._glow]
             )
         return shown
 
-    def _show_trades(self, trades: pd.DataFrame) -> None:
-        last = trades.tail(20).iloc[::-1]
-        self.trades = [
-            {
-                "key": str(row["trade_id"]),
-                "cells": [
-                    f"{moment:%H:%M:%S}",
-                    f"takes {str(row['taker_side']).upper()}",
-                    dollars(row["yes_price"]),
-                    contracts(row["quantity"]),
-                ],
-            }
-            for moment, row in last.iterrows()
-        ]
+
+def _row(trade: _Print) -> dict[str, Any]:
+    moment = datetime.fromtimestamp(trade.time_ms / 1000, UTC)
+    cells = [
+        f"{moment:%H:%M:%S}",
+        f"takes {trade.taker}",
+        _price(trade.price),
+        contracts(trade.size / COUNT_SCALE),
+    ]
+    return {"key": trade.trade_id, "cells": cells}
 
 
-def _plain(quantity: Any) -> str:
-    return contracts(quantity).replace(",", "")
+def _price(ticks: int | None) -> str:
+    return NOTHING if ticks is None else fixed_text(ticks, PRICE_SCALE).removesuffix("00")
 
 
-def _mid(top: Any) -> str:
-    return NOTHING if pd.isna(top["mid"]) else f"{top['mid']:.4f}".rstrip("0").ljust(4, "0")
+def _count(count: int) -> str:
+    return contracts(count / COUNT_SCALE).replace(",", "")
 
 
-def _touch(top: Any) -> str:
-    if top is None:
+def _best(levels: Sequence[tuple[int, int]]) -> int | None:
+    return levels[0][0] if levels else None
+
+
+def _middle(bids: Sequence[tuple[int, int]], asks: Sequence[tuple[int, int]]) -> str:
+    bid, ask = _best(bids), _best(asks)
+    if bid is None and ask is None:
         return ""
-    return (
-        f"YES {dollars(top['yes_bid'])} / {dollars(top['yes_ask'])}   "
-        f"NO {dollars(top['no_bid'])} / {dollars(top['no_ask'])}"
-    )
+    if bid is None or ask is None:
+        return f"mid {NOTHING} · spread {NOTHING}"
+    middle = f"{(bid + ask) / 2 / PRICE_SCALE:.4f}".rstrip("0").ljust(4, "0")
+    return f"mid {middle} · spread {_price(ask - bid)}"
 
 
-def _state(source: dict[str, Any]) -> str:
-    status, age, reason = source["status"], source.get("age"), source.get("reason", "")
-    words = status if status in _READABLE else status.upper()
-    if age is not None and not pd.isna(age):
-        words += f", {age:.0f} s old" if age >= 1 else ""
-    return f"{words}: {reason}" if reason else words
+def _touch(bids: Sequence[tuple[int, int]], asks: Sequence[tuple[int, int]]) -> str:
+    bid, ask = _best(bids), _best(asks)
+    if bid is None and ask is None:
+        return ""
+    no_bid, no_ask = (None if price is None else PRICE_SCALE - price for price in (ask, bid))
+    return f"YES {_price(bid)} / {_price(ask)}   NO {_price(no_bid)} / {_price(no_ask)}"
+
+
+def _state(sight: Sight) -> str:
+    words = sight.status if sight.status in _READABLE else sight.status.upper()
+    if 1 <= sight.age < math.inf:
+        words += f", {sight.age:.0f} s old"
+    return f"{words}: {sight.reason}" if sight.reason else words

@@ -62,21 +62,23 @@ class BookPanel(Panel):
     picked: traitlets.Dict[str, Any] = traitlets.Dict()
 
     def __init__(
-        self, source: Client | Stream, ticker: str = "", *, depth: int = 8, rate: float = 25.0
+        self, source: Client | Stream, ticker: str = "", *, depth: int = 8, rate: float = 30.0
     ) -> None:
         self.jobs = Jobs("book")
         self.model = model = BookModel(source, self.jobs, depth=depth, rate=rate)
-        ladder = Ladder(heads=["YES bids", "Price", "YES asks (implied by NO bids)"])
+        ladder = Ladder(heads=["YES bids", "Price", "YES asks (NO bids)"])
         self.trades = trades = Table(
             columns=_TRADES, label="Last trades", empty="No trade yet.", height="440px"
         )
         market, top = Plain(role="title"), Plain(role="number")
-        state, note = Plain(role="quiet", live=True), Plain(role="warn", live=True)
+        state, note = Plain(role="quiet"), Plain(role="warn", live=True)
         widgets.dlink((model, "book"), (ladder, "book"))
         widgets.dlink((model, "trades"), (trades, "rows"))
         widgets.dlink((model, "ticker"), (market, "value"))
         widgets.dlink((model, "top"), (top, "value"))
         widgets.dlink((model, "state"), (state, "value"))
+        # The age of a book that is live changes every second, and nobody wants to hear of that.
+        widgets.dlink((model, "state"), (state, "live"), lambda words: not words.startswith("live"))
         widgets.dlink((model, "note"), (note, "value"))
         widgets.dlink((model, "ticker"), (ladder, "label"), lambda name: f"Order book of {name}")
         ladder.on_msg(self._pick)

@@ -37,8 +37,8 @@ _COLUMNS: dict[str, list[dict[str, str]]] = {
     "series": [
         {"label": "Series", "kind": "text"},
         {"label": "Title", "kind": "text"},
-        {"label": "Category", "kind": "text"},
-        {"label": "Frequency", "kind": "text"},
+        {"label": "Category", "kind": "text", "from": "medium"},
+        {"label": "Frequency", "kind": "text", "from": "medium"},
     ],
     "events": [
         {"label": "Event", "kind": "text"},
@@ -50,11 +50,11 @@ _COLUMNS: dict[str, list[dict[str, str]]] = {
         {"label": "Yes means", "kind": "text"},
         {"label": "Bid", "kind": "number"},
         {"label": "Ask", "kind": "number"},
-        {"label": "Last", "kind": "number"},
-        {"label": "Week", "kind": "spark"},
-        {"label": "Volume", "kind": "number"},
-        {"label": "Status", "kind": "text"},
-        {"label": "Closes", "kind": "text"},
+        {"label": "Last", "kind": "number", "from": "medium"},
+        {"label": "Week", "kind": "spark", "from": "wide"},
+        {"label": "Volume", "kind": "number", "from": "medium"},
+        {"label": "Status", "kind": "text", "from": "wide"},
+        {"label": "Closes", "kind": "text", "from": "wide"},
     ],
 }
 _WORDS = {"active": "open", "inactive": "paused", "initialized": "not open yet", "finalized": "settled"}

@@ -72,7 +72,7 @@ class Desk(Panel):
         )
         hint = "Choose a market; a click on a price of its book writes it into the order."
         self.children = (
-            line(self.badge, Plain(hint, role="quiet")),
+            line(self.badge, Plain(hint, role="quiet hint")),
             self.browser,
             sides,
             self.portfolio,

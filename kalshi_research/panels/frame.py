@@ -10,10 +10,11 @@ import ipywidgets as widgets
 import traitlets
 
 from kalshi_research.errors import printable
-from kalshi_research.panels.views import Link, Plain
+from kalshi_research.panels.views import Link, Plain, Presence
 
 if TYPE_CHECKING:
     from kalshi_research.client import Client
+    from kalshi_research.panels.watching import Watched
 
 __all__ = ["Panel", "badge", "button", "line"]
 
@@ -35,7 +36,15 @@ class Panel(widgets.VBox):
         self._exchange = client.environment.name
         super().__init__()
         self.badge = badge(client)
-        self.layout = widgets.Layout(width="100%", min_width="0", grid_gap="6px")
+        self.layout = widgets.Layout(width="100%", min_width="0", grid_gap="8px")
+        self.add_class("kr-panel")
+
+    def _watch(self, model: Watched) -> Presence:
+        """Tell a model whether anybody can see this; the part returned must stand in the panel."""
+        model.views = 0
+        presence = Presence(layout=widgets.Layout(height="0", margin="0"))
+        presence.on_msg(lambda _, message, __: model.attend(message))
+        return presence
 
     def __repr__(self) -> str:
         market = f" {printable(self.ticker, 40)}" if self.ticker else ""
@@ -80,5 +89,5 @@ def line(*parts: widgets.Widget) -> widgets.HBox:
         if isinstance(part, Plain | Link):
             part.layout.width = "auto"
     return widgets.HBox(
-        parts, layout=widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="6px")
+        parts, layout=widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="6px 8px")
     )

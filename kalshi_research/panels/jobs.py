@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from types import TracebackType
@@ -12,7 +13,7 @@ from typing import Any, Self
 
 from kalshi_research.errors import KalshiError
 
-__all__ = ["Jobs", "Outcome"]
+__all__ = ["Jobs", "Outcome", "Painter"]
 
 _log = logging.getLogger(__name__)
 
@@ -159,3 +160,57 @@ class Outcome:
         if not isinstance(error, self._but):
             _log.error(self._words, exc_info=error)
         return True
+
+
+class Painter:
+    """Calls a method again and again in a thread of its own, at most so often.
+
+    Parameters
+    ----------
+    paint : callable
+        Held weakly if it is a method: the thread ends with its owner.
+    rate : float
+        Most calls [1/s].
+    idle : float
+        Seconds after which it is called though nothing is new [s].
+    """
+
+    def __init__(self, paint: Any, *, rate: float, idle: float = 1.0) -> None:
+        self._new = threading.Event()
+        self._stop = threading.Event()
+        thread = threading.Thread(
+            target=_paint,
+            args=(weakref.WeakMethod(paint), self._new, self._stop, 1 / rate, idle),
+            name="kalshi-painter",
+            daemon=True,
+        )
+        thread.start()
+
+    def soon(self, *_: Any) -> None:
+        """Something is new."""
+        self._new.set()
+
+    def close(self) -> None:
+        """Paint no more."""
+        self._stop.set()
+        self._new.set()
+
+
+def _paint(
+    owner: weakref.WeakMethod[Any],
+    new: threading.Event,
+    stop: threading.Event,
+    least: float,
+    idle: float,
+) -> None:
+    due = time.monotonic()
+    while not stop.wait(max(0.0, due - time.monotonic())):
+        new.wait(idle)
+        new.clear()
+        due = time.monotonic() + least
+        paint = owner()
+        if paint is None or stop.is_set():
+            return
+        with Outcome("a panel could not be drawn"):  # the next picture may be right again
+            paint()
+        del paint

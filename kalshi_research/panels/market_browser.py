@@ -50,11 +50,18 @@ class MarketBrowser(Panel):
         self.jobs = Jobs("browser")
         self.model = model = BrowserModel(client, self.jobs)
         words = widgets.Text(
+            description="Find",
             placeholder="Words of a title or ticker",
             continuous_update=True,
+            style={"description_width": "initial"},
             layout=widgets.Layout(flex="1 1 220px", width="auto"),
         )
-        status = widgets.Dropdown(options=STATUSES, layout=widgets.Layout(width="110px"))
+        status = widgets.Dropdown(
+            description="Status",
+            options=STATUSES,
+            style={"description_width": "initial"},
+            layout=widgets.Layout(width="auto"),
+        )
         table = Table(height=height, label="Markets")
         top = button("All series", lambda: model.go(()), tip="Back to the list of series")
         up = button("Up", lambda: model.go(model.place[:-1]), tip="One level up")

@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pandas as pd
 import traitlets
 
-from kalshi_research.analysis import market_fee_terms
-from kalshi_research.book import quotes
 from kalshi_research.errors import InputError, OrderUnknown
-from kalshi_research.fees import FeeTerms, fee_terms
-from kalshi_research.market_data import get_event, get_market, get_orderbook, get_series
-from kalshi_research.market_data.tiers import exchange_time
 from kalshi_research.money import PRICE_SCALE, complement, fixed_text, to_price
-from kalshi_research.panels.book_model import Painter
-from kalshi_research.panels.words import contracts, dollars, money
-from kalshi_research.portfolio import get_balance, get_positions
-from kalshi_research.trading import (
-    OrderReport,
-    OrderTicket,
-    amend_order,
-    cancel_order,
-    create_order,
-    get_open_orders,
+from kalshi_research.panels.jobs import Painter
+from kalshi_research.panels.looks import Account, MarketLook, looks_of
+from kalshi_research.panels.order_words import (
+    blocked,
+    effect,
+    facts,
+    foretold,
+    order_rows,
+    sentence,
+    touch,
 )
+from kalshi_research.panels.watching import Watched
+from kalshi_research.panels.words import capital, contracts, dollars
+from kalshi_research.trading import OrderReport, OrderTicket, amend_order, cancel_order, create_order
 from kalshi_research.trading.desk import desk_of
 
 if TYPE_CHECKING:
     from kalshi_research.client import Client
     from kalshi_research.panels.jobs import Jobs
 
-__all__ = ["EXPIRIES", "OrderModel", "sentence"]
+__all__ = ["EXPIRIES", "OrderModel"]
 
 EXPIRIES: Final = {"10 minutes": 600, "1 hour": 3600, "1 day": 86_400, "never (until canceled)": 0}
 """How long an order rests [s]; an hour unless another is chosen."""
@@ -42,34 +40,10 @@ EXPIRIES: Final = {"10 minutes": 600, "1 hour": 3600, "1 day": 86_400, "never (u
 _EVERY = 3.0
 """Seconds after which the market is looked at again [s]."""
 
-
-def sentence(report: OrderReport) -> str:
-    """What became of an order, in plain words.
-
-    Parameters
-    ----------
-    report : OrderReport
-    """
-    what = (
-        f"{report.action} {contracts(report.quantity)} {report.outcome.upper()} "
-        f"at ${dollars(report.price)}"
-    )
-    filled = contracts(report.filled) if report.filled else "nothing"
-    words = {
-        "resting": f"Resting: {what}.",
-        "partial": f"Filled {filled} of {contracts(report.quantity)}; the rest is resting ({what}).",
-        "executed": f"Filled: {what}.",
-        "canceled": f"Canceled: {what}; {filled} was filled.",
-        "rejected": f"Refused: {what}.",
-        "not placed": f"Not placed: {what}.",
-        "unknown": f"Unknown: {what} may or may not be on the exchange.",
-    }[report.state]
-    if report.average_price is not None and report.filled:
-        words += f" Average price {dollars(report.average_price)} (YES)."
-    return f"{words} {report.note}".strip()
+T = TypeVar("T")
 
 
-class OrderModel(traitlets.HasTraits):
+class OrderModel(Watched):
     """One form for orders.
 
     Parameters
@@ -87,8 +61,10 @@ class OrderModel(traitlets.HasTraits):
         One of `EXPIRIES`.
     stage : {"editing", "confirming", "sending"}
         An order is sent only out of ``confirming``, once.
-    touch, title, preview, blockers, result, note, locked : str
-        What a person reads.
+    touch, title, preview, effect, blockers, result, note, locked : str
+        What a person reads; `preview` is `facts` and `effect` in one line.
+    facts : list of (str, str)
+        What the order would cost.
     result_kind : {"", "good", "warn"}
     unknown : bool
         Whether an order has to be looked for.
@@ -98,7 +74,7 @@ class OrderModel(traitlets.HasTraits):
         The resting order chosen, by its id.
     busy : bool
     views : int or None
-        In how many places it is shown; with 0 nothing is asked for. None: not counted.
+        In how many places it can be seen; with 0 nothing is asked for. None: not counted.
     """
 
     ticker = traitlets.Unicode()
@@ -107,6 +83,8 @@ class OrderModel(traitlets.HasTraits):
     touch = traitlets.Unicode()
     title = traitlets.Unicode()
     preview = traitlets.Unicode()
+    effect = traitlets.Unicode()
+    facts: traitlets.List[tuple[str, str]] = traitlets.List()
     blockers = traitlets.Unicode()
     result = traitlets.Unicode()
     result_kind = traitlets.Enum(("", "good", "warn"), "")
@@ -116,7 +94,6 @@ class OrderModel(traitlets.HasTraits):
     orders: traitlets.List[dict[str, Any]] = traitlets.List()
     chosen = traitlets.Unicode()
     busy = traitlets.Bool(False)
-    views = traitlets.Int(None, allow_none=True)
 
     def __init__(self, client: Client, jobs: Jobs) -> None:
         super().__init__()
@@ -125,7 +102,6 @@ class OrderModel(traitlets.HasTraits):
         self._time = datetime.now(UTC)
         self._lost: OrderUnknown | None = None
         self._resting = pd.DataFrame()
-        self._fees: dict[str, FeeTerms] = {}
         self.ticket = OrderTicket(now=lambda: self._time)
         self.ticket.observe(lambda _: self._changed())
         # Checking sets it anew; one left over would stand against an order that never rests.
@@ -133,6 +109,7 @@ class OrderModel(traitlets.HasTraits):
         self.observe(self._retitled, "ticker")
         self.observe(lambda _: self.ticket.set_trait("confirmed", False), "expiry")
         self._painter = Painter(self._look_again, rate=1 / _EVERY, idle=_EVERY)
+        self.observe(self._painter.soon, "views")
         self._check_lock()
 
     def close(self) -> None:
@@ -155,48 +132,34 @@ class OrderModel(traitlets.HasTraits):
 
     def _look_again(self) -> None:
         self._check_lock()
-        if self.ticker and self.views != 0 and not self._jobs.busy and self.stage == "editing":
+        if self.ticker and self.is_watched and not self._jobs.busy and self.stage == "editing":
             ticker = self.ticker
-            self._jobs.do(lambda: self._fetch(ticker), self._loaded, self._failed)
+            self._jobs.do(lambda: self._fetch(ticker, _EVERY / 2), self._loaded, self._failed)
 
-    def _fetch(self, ticker: str) -> dict[str, Any]:
-        client = self.client
-        market = get_market(client, ticker)
-        now = exchange_time(client).to_pydatetime()
-        if ticker not in self._fees:
-            self._fees[ticker] = _fees(client, market, now)
-        found: dict[str, Any] = {
-            "ticker": ticker,
-            "market": market,
-            "book": get_orderbook(client, ticker),
-            "time": now,
-            "fees": self._fees[ticker],
-        }
-        if client.signed:
-            held = get_positions(client, ticker, progress=False)
-            found["position"] = float(held["position"].iloc[0]) if len(held) else 0.0
-            found["balance"] = float(get_balance(client)["balance"].iloc[0])
-            found["open"] = get_open_orders(client)
-        return found
+    def _fetch(self, ticker: str, within: float = 0.0) -> tuple[str, MarketLook, Account | None]:
+        looks = looks_of(self.client)
+        market = looks.market(ticker, within=within)
+        return ticker, market, looks.account(within=within) if self.client.signed else None
 
-    def _loaded(self, found: dict[str, Any]) -> None:
-        if found["ticker"] != self.ticker:
+    def _loaded(self, found: tuple[str, MarketLook, Account | None]) -> None:
+        ticker, look, account = found
+        if ticker != self.ticker:
             return
-        self._time = found["time"]
-        market, book = found["market"], found["book"]
+        self._time = look.time
         self.ticket.load(
-            market,
-            book=book,
-            position=found.get("position"),
-            balance=found.get("balance"),
-            fees=found["fees"],
+            look.market,
+            book=look.book,
+            position=account and account.held(ticker),
+            balance=account and account.balance,
+            fees=look.fees,
         )
-        self.title = str(market["yes_sub_title"].iloc[0] or market["title"].iloc[0])
-        self.touch = _touch(book, found)
-        if "open" in found:
-            resting = found["open"]
-            self._resting = resting[resting["ticker"] == self.ticker]
-            self._list()
+        self.title = str(look.market["yes_sub_title"].iloc[0] or look.market["title"].iloc[0])
+        self.touch = touch(ticker, look.book, account)
+        if account is not None:
+            self._resting = account.orders[account.orders["ticker"] == ticker]
+            self.orders = order_rows(self._resting)
+            if self.chosen not in self._resting.index:
+                self.chosen = ""
         self._check_lock()
 
     def _check_lock(self) -> None:
@@ -214,18 +177,10 @@ class OrderModel(traitlets.HasTraits):
     # --- writing an order -------------------------------------------------------------------------
 
     def _changed(self) -> None:
-        ticket = self.ticket
-        self.blockers = "\n".join(_capital(reason) for reason in ticket.blockers) if self.ticker else ""
-        if ticket.cost is not None:
-            even = dollars(ticket.break_even)
-            self.preview = (
-                f"Cost {money(ticket.cost)} · fee now {money(ticket.fee)} · "
-                f"most you can lose, fees included, {money(ticket.worst_loss)} · "
-                f"break-even {even}{_taken(ticket)}"
-            )
-        else:
-            self.preview = ""
-        if self.stage == "confirming" and not ticket.confirmed:
+        self.blockers = blocked(self.ticket) if self.ticker else ""
+        self.preview = foretold(self.ticket)
+        self.facts, self.effect = facts(self.ticket), capital(effect(self.ticket))
+        if self.stage == "confirming" and not self.ticket.confirmed:
             self.stage = "editing"
 
     def step(self, ticks: int) -> None:
@@ -259,7 +214,7 @@ class OrderModel(traitlets.HasTraits):
         ticker = self.ticker
         self.note = self.result = ""
 
-        def loaded(found: dict[str, Any]) -> None:
+        def loaded(found: tuple[str, MarketLook, Account | None]) -> None:
             self._loaded(found)
             seconds = EXPIRIES[self.expiry]
             rests = self.ticket.time_in_force == "good_till_canceled"
@@ -291,7 +246,7 @@ class OrderModel(traitlets.HasTraits):
                 return (
                     "The market has moved since you looked: nothing was sent. Look again, then confirm."
                 )
-            return create_order(self.client, self.ticket)
+            return self._write(lambda: create_order(self.client, self.ticket))
 
         self._do(work, self._sent, self._not_sent)
 
@@ -330,35 +285,15 @@ class OrderModel(traitlets.HasTraits):
 
     # --- orders that rest -------------------------------------------------------------------------
 
-    def _list(self) -> None:
-        rows = []
-        for order_id, order in self._resting.iterrows():
-            known = isinstance(order_id, str) and order_id
-            who = "" if order["placed_by"] == "this session" else f" ({order['placed_by']})"
-            rows.append(
-                {
-                    "key": order_id if known else f"unknown {order['client_order_id']}",
-                    "label": f"{order['action']} {order['outcome']} at {dollars(order['price'])}",
-                    "cells": [
-                        f"{order['action']} {str(order['outcome']).upper()}",
-                        dollars(order["price"]),
-                        f"{contracts(order['filled'])} of {contracts(order['quantity'])}",
-                        f"{order['state']}{who}",
-                        "Cancel" if known else "",
-                    ],
-                }
-            )
-        self.orders = rows
-        if self.chosen not in self._resting.index:
-            self.chosen = ""
-
     def cancel(self, order_id: str) -> None:
         """Cancel a resting order, and say what it ended as."""
         if order_id not in self._resting.index:
             return
         ticker = self.ticker
         self._do(
-            lambda: cancel_order(self.client, order_id, ticker=ticker), self._settled, self._not_sent
+            lambda: self._write(lambda: cancel_order(self.client, order_id, ticker=ticker)),
+            self._settled,
+            self._not_sent,
         )
 
     def amend(self, price: str, quantity: str) -> None:
@@ -376,7 +311,11 @@ class OrderModel(traitlets.HasTraits):
         if not changes:
             self._say("This order has that price and size already.", "warn")
             return
-        self._do(lambda: amend_order(self.client, order_id, **changes), self._settled, self._not_sent)
+        self._do(
+            lambda: self._write(lambda: amend_order(self.client, order_id, **changes)),
+            self._settled,
+            self._not_sent,
+        )
 
     def _settled(self, report: OrderReport) -> None:
         self._say(sentence(report), "good")
@@ -384,10 +323,22 @@ class OrderModel(traitlets.HasTraits):
 
     # --- work -------------------------------------------------------------------------------------
 
+    def _write(self, act: Callable[[], T]) -> T:
+        """Send something; whatever becomes of it, the account is looked at anew."""
+        try:
+            return act()
+        finally:
+            looks_of(self.client).changed()
+
     def _say(self, text: str, kind: str) -> None:
         self.result_kind, self.result = kind, text
 
-    def _do(self, work: Any, then: Any, fail: Any = None) -> None:
+    def _do(
+        self,
+        work: Callable[[], Any],
+        then: Callable[[Any], None],
+        fail: Callable[[BaseException], None] | None = None,
+    ) -> None:
         self.busy = True
 
         def done(answer: Any) -> None:
@@ -402,47 +353,3 @@ class OrderModel(traitlets.HasTraits):
 
     def _failed(self, error: BaseException) -> None:
         self.note = str(error)
-
-
-def _capital(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-def _taken(ticket: OrderTicket) -> str:
-    """What happens at once, as the book is."""
-    if ticket.taken is None or not ticket.quantity:
-        return ""
-    if not ticket.taken:
-        return " · would rest: nothing in the book meets it"
-    whole = ticket.taken == Decimal(ticket.quantity)
-    part = (
-        "all of it" if whole else f"{contracts(ticket.taken)} of {contracts(Decimal(ticket.quantity))}"
-    )
-    return f" · the book fills {part} at once"
-
-
-def _touch(book: pd.DataFrame, found: dict[str, Any]) -> str:
-    top = quotes(book).iloc[0]
-    words = (
-        f"YES {dollars(top['yes_bid'])} bid, {dollars(top['yes_ask'])} ask · "
-        f"NO {dollars(top['no_bid'])} bid, {dollars(top['no_ask'])} ask"
-    )
-    if "balance" in found:
-        held = found["position"]
-        holding = f"{contracts(abs(held))} {'YES' if held > 0 else 'NO'}" if held else "nothing"
-        words += f" · you hold {holding} · {money(found['balance'])} to spend"
-    return words
-
-
-def _fees(client: Client, market: pd.DataFrame, now: datetime) -> FeeTerms:
-    """What the market charges."""
-    event = get_event(client, str(market["event_ticker"].iloc[0]))
-    series = get_series(client, str(event["series_ticker"].iloc[0]))
-    terms = market_fee_terms(market, event, series).iloc[0]
-    waived = terms["fee_waiver_expiration_time"]
-    return fee_terms(
-        str(terms["fee_type"]),
-        float(terms["fee_multiplier"]),
-        waived_until=None if pd.isna(waived) else waived.to_pydatetime(),
-        at=now,
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
@@ -9,7 +10,7 @@ import ipywidgets as widgets
 from kalshi_research.panels.frame import Panel, button, line
 from kalshi_research.panels.jobs import Jobs
 from kalshi_research.panels.order_model import EXPIRIES, OrderModel
-from kalshi_research.panels.views import Plain, Table
+from kalshi_research.panels.views import Choice, Facts, Plain, Table
 
 if TYPE_CHECKING:
     from kalshi_research.client import Client
@@ -28,6 +29,8 @@ _FORCES = {
     "fill now, cancel the rest": "immediate_or_cancel",
     "fill all now or nothing": "fill_or_kill",
 }
+_LABEL = "72px"
+_COLUMN = "230px"
 
 
 class OrderPanel(Panel):
@@ -66,15 +69,15 @@ class OrderPanel(Panel):
             self._text("touch", "number quiet"),
             self._text("locked", "warn"),
             self._form(),
-            self._text("preview", "number"),
+            self._facts(),
+            self._text("effect"),
             self._text("blockers", "quiet"),
             self._buttons(),
             self._result(),
             self._text("note", "warn"),
             self._resting(),
+            self._watch(self.model),
         )
-        self._view_count = 0
-        widgets.dlink((self, "_view_count"), (self.model, "views"))
         widgets.link((self, "ticker"), (self.model, "ticker"))
         self.ticker = ticker
 
@@ -88,21 +91,18 @@ class OrderPanel(Panel):
         widgets.dlink((self.model, name), (shown, "value"))
         return shown
 
+    def _facts(self) -> Facts:
+        facts = Facts()
+        widgets.dlink((self.model, "facts"), (facts, "pairs"))
+        return facts
+
     def _form(self) -> widgets.Widget:
         ticket = self.model.ticket
-        action = widgets.ToggleButtons(options=("buy", "sell"), style={"button_width": "58px"})
-        outcome = widgets.ToggleButtons(
-            options=(("YES", "yes"), ("NO", "no")), style={"button_width": "58px"}
-        )
-        quantity = _field("Contracts")
-        price = _field("Price $")
-        force = widgets.Dropdown(options=tuple(_FORCES.items()), layout=widgets.Layout(width="190px"))
-        expiry = widgets.Dropdown(
-            options=tuple(EXPIRIES),
-            description="for",
-            style={"description_width": "24px"},
-            layout=widgets.Layout(width="200px"),
-        )
+        action = Choice(options=[("buy", "buy"), ("sell", "sell")], value="buy", label="Buy or sell")
+        outcome = Choice(options=[("YES", "yes"), ("NO", "no")], value="yes", label="Outcome")
+        quantity, price = _field("Contracts"), _field("Price $")
+        force = _list("Order", _FORCES.items())
+        expiry = _list("Expires in", EXPIRIES)
         post_only = _check("only if it rests (post only)")
         reduce_only = _check("only to reduce a position")
         for name, part in (
@@ -116,20 +116,25 @@ class OrderPanel(Panel):
         ):
             widgets.link((ticket, name), (part, "value"))
         widgets.link((self.model, "expiry"), (expiry, "value"))
-        widgets.dlink(
-            (ticket, "time_in_force"), (expiry, "disabled"), lambda value: value != "good_till_canceled"
-        )
-        parts = [action, outcome, quantity, price, force, expiry, post_only, reduce_only]
         lower = button("−", lambda: self.model.step(-1), tip="One tick lower")
         higher = button("+", lambda: self.model.step(1), tip="One tick higher")
-        for part in (*parts, lower, higher):
+        for part in (action, outcome, quantity, price, force, post_only, reduce_only, lower, higher):
             widgets.dlink((self.model, "stage"), (part, "disabled"), lambda stage: stage == "sending")
-        return widgets.VBox(
-            [
-                line(action, outcome, quantity, line(price, lower, higher)),
-                line(force, expiry),
-                line(post_only, reduce_only),
-            ]
+
+        def lasting(_: Any = None) -> None:
+            rests = ticket.time_in_force == "good_till_canceled"
+            expiry.disabled = not rests or self.model.stage == "sending"
+
+        ticket.observe(lasting, "time_in_force")
+        self.model.observe(lasting, "stage")
+        price.layout.flex = "1 1 0"
+        steps = widgets.HBox([price, lower, higher], layout=widgets.Layout(grid_gap="4px"))
+        return widgets.GridBox(
+            [line(action, outcome), quantity, steps, force, expiry, post_only, reduce_only],
+            layout=widgets.Layout(
+                grid_template_columns=f"repeat(auto-fit, minmax(min({_COLUMN}, 100%), 1fr))",
+                grid_gap="8px 16px",
+            ),
         )
 
     def _buttons(self) -> widgets.Widget:
@@ -141,10 +146,10 @@ class OrderPanel(Panel):
 
         def shown(_: Any = None) -> None:
             confirming = model.stage == "confirming"
-            look.layout.display = "none" if confirming else ""
+            # Preview stays where it is: the second click of a double one must not meet Confirm.
             sure.layout.display = back.layout.display = "" if confirming else "none"
             look.disabled = bool(
-                model.stage == "sending" or model.busy or model.locked or model.ticket.blockers
+                model.stage != "editing" or model.busy or model.locked or model.ticket.blockers
             )
             sentence = model.ticket.sentence
             said.value = {
@@ -163,7 +168,7 @@ class OrderPanel(Panel):
         result = Plain(live=True)
         again = button("Look for it again", self.model.resolve)
         widgets.dlink((self.model, "result"), (result, "value"))
-        widgets.dlink((self.model, "result_kind"), (result, "role"))
+        widgets.dlink((self.model, "result_kind"), (result, "role"), lambda kind: f"result {kind}")
         widgets.dlink(
             (self.model, "unknown"), (again.layout, "display"), lambda unknown: "" if unknown else "none"
         )
@@ -178,25 +183,38 @@ class OrderPanel(Panel):
             empty="No order of yours rests in this market.",
             height="200px",
         )
-        price, quantity = _field("New price $"), _field("New size")
+        price, quantity = _field("New price"), _field("New size")
         amend = button("Amend", lambda: model.amend(price.value.strip(), quantity.value.strip()))
         widgets.dlink((model, "orders"), (table, "rows"))
         widgets.link((model, "chosen"), (table, "selected"))
         widgets.dlink((model, "chosen"), (amend, "disabled"), lambda chosen: not chosen)
         table.on_msg(lambda _, message, __: model.cancel(str(message.get("act", ""))))
-        return widgets.VBox([table, line(price, quantity, amend)])
+        for part in (price, quantity):
+            part.layout.flex = "1 1 150px"
+        return widgets.VBox(
+            [Plain("Your resting orders", role="head"), table, line(price, quantity, amend)],
+            layout=widgets.Layout(grid_gap="6px"),
+        )
 
 
 def _field(label: str) -> widgets.Text:
-    return widgets.Text(
+    made = widgets.Text(
         description=label,
         continuous_update=False,
-        style={"description_width": "initial"},
-        layout=widgets.Layout(width="180px"),
+        style={"description_width": _LABEL},
+        layout=widgets.Layout(width="auto"),
+    )
+    return made.add_class("kr-figure")
+
+
+def _list(label: str, options: Iterable[Any]) -> widgets.Dropdown:
+    return widgets.Dropdown(
+        description=label,
+        options=tuple(options),
+        style={"description_width": _LABEL},
+        layout=widgets.Layout(width="auto"),
     )
 
 
 def _check(label: str) -> widgets.Checkbox:
-    return widgets.Checkbox(
-        description=label, indent=False, layout=widgets.Layout(width="auto", min_width="200px")
-    )
+    return widgets.Checkbox(description=label, indent=False, layout=widgets.Layout(width="auto"))

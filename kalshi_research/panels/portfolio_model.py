@@ -11,11 +11,13 @@ import traitlets
 from kalshi_research.analysis import mark_positions, market_fee_terms
 from kalshi_research.market_data import get_event, get_markets, get_series
 from kalshi_research.market_data.tiers import exchange_time
-from kalshi_research.panels.book_model import Painter
-from kalshi_research.panels.order_model import sentence
-from kalshi_research.panels.words import NOTHING, contracts, dollars, moment, money
-from kalshi_research.portfolio import get_balance, get_fills, get_positions
-from kalshi_research.trading import OrderTerms, cancel_order, get_open_orders
+from kalshi_research.panels.jobs import Painter
+from kalshi_research.panels.looks import looks_of
+from kalshi_research.panels.order_words import sentence
+from kalshi_research.panels.watching import Watched
+from kalshi_research.panels.words import NOTHING, capital, contracts, dollars, moment, money
+from kalshi_research.portfolio import get_fills
+from kalshi_research.trading import OrderTerms, cancel_order
 from kalshi_research.trading.desk import desk_of
 from kalshi_research.trading.placing import resolve
 from kalshi_research.trading.settling import settle_changes
@@ -38,7 +40,7 @@ _SEEN: Final = {
 }
 
 
-class PortfolioModel(traitlets.HasTraits):
+class PortfolioModel(Watched):
     """One account as it is now.
 
     Parameters
@@ -60,7 +62,7 @@ class PortfolioModel(traitlets.HasTraits):
     result_kind : {"", "good", "warn"}
     busy : bool
     views : int or None
-        In how many places it is shown; with 0 nothing is asked for. None: not counted.
+        In how many places it can be seen; with 0 nothing is asked for. None: not counted.
     """
 
     summary = traitlets.Unicode()
@@ -73,7 +75,6 @@ class PortfolioModel(traitlets.HasTraits):
     result_kind = traitlets.Enum(("", "good", "warn"), "")
     note = traitlets.Unicode()
     busy = traitlets.Bool(False)
-    views = traitlets.Int(None, allow_none=True)
 
     def __init__(self, client: Client, jobs: Jobs) -> None:
         super().__init__()
@@ -85,6 +86,7 @@ class PortfolioModel(traitlets.HasTraits):
         self._painter: Painter | None = None
         if client.signed:
             self._painter = Painter(self._look_again, rate=1 / _EVERY, idle=_EVERY)
+            self.observe(self._painter.soon, "views")
         else:
             self.note = "This client has no key, so it has no portfolio."
 
@@ -97,29 +99,31 @@ class PortfolioModel(traitlets.HasTraits):
 
     def refresh(self) -> None:
         """Ask for everything again."""
-        if self.client.signed:
-            self.busy = True
-            self._jobs.do(self._fetch, self._loaded, self._failed)
+        self._ask(0.0)
 
     def _look_again(self) -> None:
-        if self.views != 0 and not self._jobs.busy:
-            self.refresh()
+        if self.is_watched and not self._jobs.busy:
+            self._ask(_EVERY / 4)
 
-    def _fetch(self) -> dict[str, Any]:
+    def _ask(self, within: float) -> None:
+        if self.client.signed:
+            self.busy = True
+            self._jobs.do(lambda: self._fetch(within), self._loaded, self._failed)
+
+    def _fetch(self, within: float = 0.0) -> dict[str, Any]:
         client = self.client
-        positions = get_positions(client, progress=False)
-        held = positions[positions["position"] != 0]
-        markets = get_markets(client, list(held.index), progress=False) if len(held) else None
         desk = desk_of(client)
-        open_orders = get_open_orders(client)  # looks first for what is not accounted for
+        account = looks_of(client).account(within=within)  # looks for what is not accounted for
+        held = account.positions[account.positions["position"] != 0]
+        markets = get_markets(client, list(held.index), progress=False) if len(held) else None
         return {
-            "balance": float(get_balance(client)["balance"].iloc[0]),
-            "positions": positions,
+            "balance": account.balance,
+            "positions": account.positions,
             "marks": None
             if markets is None
             else mark_positions(held, markets, terms=self._terms(markets)),
             "markets": markets,
-            "orders": open_orders,
+            "orders": account.orders,
             "lost": [
                 intent
                 for intent in desk.journal.open_intents()
@@ -207,13 +211,15 @@ class PortfolioModel(traitlets.HasTraits):
             return resolve(desk, key)
         found = settle_changes(desk, [key], desk.pace.seconds(desk.pace.patience))[key]
         words = _SEEN.get(found.state, "It is still not known whether it had an effect")
-        return f"{_capital(_meant(intent))}: {words}{f' ({found.note})' if found.note else ''}."
+        return f"{capital(_meant(intent))}: {words}{f' ({found.note})' if found.note else ''}."
 
     def _settled(self, outcome: OrderReport | str) -> None:
+        looks_of(self.client).changed()
         self._say(outcome if isinstance(outcome, str) else sentence(outcome), "good")
         self.refresh()
 
     def _refused(self, error: BaseException) -> None:
+        looks_of(self.client).changed()
         self._say(str(error), "warn")
         self.refresh()
 
@@ -339,7 +345,3 @@ def _signed(amount: Any) -> str:
 
 def _middle(price: Any) -> str:
     return NOTHING if pd.isna(price) else f"{price:.4f}".rstrip("0").ljust(4, "0")
-
-
-def _capital(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"

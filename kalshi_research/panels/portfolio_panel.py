@@ -18,18 +18,25 @@ __all__ = ["PortfolioPanel"]
 
 
 def _columns(*labels: str) -> list[dict[str, str]]:
-    """Columns of a table: ``#`` marks numbers, ``!`` a button."""
-    kinds = {"#": "number", "!": "action"}
-    return [{"label": label.lstrip("#!"), "kind": kinds.get(label[:1], "text")} for label in labels]
+    """Columns of a table: ``#`` marks numbers, ``!`` a button; ``<`` and ``<<`` those that need room."""
+    kinds, needs = {"#": "number", "!": "action"}, {1: "medium", 2: "wide"}
+    made = []
+    for label in labels:
+        name = label.rstrip("<")
+        column = {"label": name.lstrip("#!"), "kind": kinds.get(name[:1], "text")}
+        if name != label:
+            column["from"] = needs[len(label) - len(name)]
+        made.append(column)
+    return made
 
 
 _POSITIONS = _columns(
-    "Market", "Yes means", "#Held", "#Cost", "#Bid", "#Mid",
-    "#Sold now", "#Gain if sold", "#Gain at mid"
+    "Market", "Yes means<", "#Held", "#Cost<", "#Bid", "#Mid<<",
+    "#Sold now<<", "#Gain if sold", "#Gain at mid<<"
 )  # fmt: skip
-_ORDERS = _columns("Market", "Order", "#Price", "#Filled", "State", "Placed by", "!")
-_FILLS = _columns("Time", "Market", "Bought", "#Price", "#Contracts", "#Fee", "As")
-_LOST = _columns("Not accounted for", "Sent", "Own id", "!")
+_ORDERS = _columns("Market", "Order", "#Price", "#Filled", "State<", "Placed by<", "!")
+_FILLS = _columns("Time", "Market", "Bought", "#Price", "#Contracts", "#Fee<", "As<<")
+_LOST = _columns("Not accounted for", "Sent<", "Own id<<", "!")
 
 
 class PortfolioPanel(Panel):
@@ -76,7 +83,7 @@ class PortfolioPanel(Panel):
         for table, rows in ((positions, "positions"), (orders, "orders")):
             table.observe(lambda change, rows=rows: self._choose(rows, change["new"]), "selected")
         result = self._text("result")
-        widgets.dlink((model, "result_kind"), (result, "role"))
+        widgets.dlink((model, "result_kind"), (result, "role"), lambda kind: f"result {kind}")
         self.children = (
             line(self.badge, Plain("Portfolio", role="title"), self._text("state", "quiet"), again),
             self._text("summary", "number"),
@@ -89,9 +96,8 @@ class PortfolioPanel(Panel):
             orders,
             Plain("Fills", role="head"),
             fills,
+            self._watch(model),
         )
-        self._view_count = 0
-        widgets.dlink((self, "_view_count"), (model, "views"))
         model.refresh()
 
     def _text(self, name: str, role: str = "") -> Plain:

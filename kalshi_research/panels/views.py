@@ -1,4 +1,4 @@
-"""What panels are drawn with: text, a table, a ladder. What the exchange says is text in all of them.
+"""What panels are drawn with: text, figures, choices, a table, a ladder. All that comes in is text.
 
 `ipywidgets.HTML` and its relatives make markup of a market's title, and a label makes
 mathematics of two dollar signs. These make neither: they write text nodes only.
@@ -12,7 +12,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-__all__ = ["Ladder", "Link", "Plain", "Table"]
+__all__ = ["Choice", "Facts", "Ladder", "Link", "Plain", "Presence", "Table"]
 
 _STATIC = Path(__file__).parent / "static"
 _CSS = _STATIC / "panel.css"
@@ -25,8 +25,8 @@ class Plain(anywidget.AnyWidget):
     ----------
     value : str
     role : str
-        How it looks: words of ``title``, ``quiet``, ``number``, ``warn``, ``good``, ``badge`` and,
-        with the last, the name of an environment.
+        How it looks: words of ``title``, ``head``, ``quiet``, ``number``, ``warn``, ``good``,
+        ``result``, ``badge`` and, with the last, the name of an environment.
     live : bool
         Whether a screen reader tells of changes.
 
@@ -65,13 +65,78 @@ class Link(anywidget.AnyWidget):
     text = traitlets.Unicode().tag(sync=True)
 
 
+class Facts(anywidget.AnyWidget):
+    """Figures with their names.
+
+    Attributes
+    ----------
+    pairs : list of (str, str)
+        Name and figure.
+
+    Examples
+    --------
+    >>> Facts(pairs=[("Cost", "$1.00")]).pairs
+    [('Cost', '$1.00')]
+    """
+
+    _esm = _STATIC / "facts.js"
+    _css = _CSS
+    pairs: traitlets.List[Any] = traitlets.List().tag(sync=True)
+
+
+class Choice(anywidget.AnyWidget):
+    """A few choices side by side, one of which holds.
+
+    Attributes
+    ----------
+    options : list of (str, str)
+        Text and value.
+    value : str
+        Of the one that holds.
+    label : str
+        For screen readers.
+    disabled : bool
+
+    Examples
+    --------
+    >>> Choice(options=[("Buy", "buy"), ("Sell", "sell")], value="buy", label="Buy or sell").value
+    'buy'
+    """
+
+    _esm = _STATIC / "choice.js"
+    _css = _CSS
+    options: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    value = traitlets.Unicode().tag(sync=True)
+    label = traitlets.Unicode().tag(sync=True)
+    disabled = traitlets.Bool(False).tag(sync=True)
+
+
+class Presence(anywidget.AnyWidget):
+    """Knows whether a person can see the panel that it stands in.
+
+    Notes
+    -----
+    It sends ``{"view": ..., "seen": ...}`` to what was given to `on_msg` whenever that changes: the
+    panel was scrolled out of sight, its page or browser was put aside, or closed.
+
+    Examples
+    --------
+    >>> heard = []
+    >>> Presence().on_msg(lambda _, message, __: heard.append(message))
+    """
+
+    _esm = _STATIC / "presence.js"
+    _css = _CSS
+
+
 class Table(anywidget.AnyWidget):
     """Rows that can be sorted and chosen.
 
     Attributes
     ----------
     columns : list of dict
-        ``label`` and ``kind``: ``text``, ``number``, ``spark`` (a list of numbers) or ``action``.
+        ``label`` and ``kind``: ``text``, ``number``, ``spark`` (a list of numbers) or ``action``;
+        ``from`` says that it needs room: shown in a ``medium`` or only in a ``wide`` table.
     rows : list of dict
         ``key``, ``cells`` (what is shown) and, where that sorts differently, ``order``.
     selected : str

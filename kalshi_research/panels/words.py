@@ -9,7 +9,7 @@ import pandas as pd
 
 from kalshi_research.money import PRICE_SCALE, fixed_text, to_price
 
-__all__ = ["NOTHING", "contracts", "dollars", "moment", "money", "text"]
+__all__ = ["NOTHING", "capital", "contracts", "dollars", "moment", "money", "text"]
 
 NOTHING = "–"
 
@@ -23,6 +23,17 @@ def text(value: Any) -> str:
     ('–', 'Yes')
     """
     return value if isinstance(value, str) and value else NOTHING
+
+
+def capital(words: str) -> str:
+    """Words as they begin a sentence.
+
+    Examples
+    --------
+    >>> capital("no price is given")
+    'No price is given'
+    """
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def dollars(price: Any) -> str:

@@ -1,12 +1,12 @@
-"""The parts of the panels as they stood: lines of text, tables, ladders. All their text is escaped."""
+"""The parts of the panels as they stood: lines, figures, tables, ladders. All their text is escaped."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-__all__ = ["view"]
+__all__ = ["fields", "view"]
 
 _HOME = "kalshi_research.panels.views."
 _ROWS = 12
@@ -41,7 +41,7 @@ def view(state: Mapping[str, Any]) -> str | None:
 
 def _plain(state: Mapping[str, Any]) -> str:
     value, role = str(state.get("value", "")), str(state.get("role", ""))
-    if not value.strip():
+    if not value.strip() or "hint" in role.split():  # how to use what paper has not
         return ""
     return f'<div class="{html.escape(f"widget panel {role}".strip())}">{html.escape(value)}</div>'
 
@@ -51,13 +51,39 @@ def _link(state: Mapping[str, Any]) -> str:
     return f'<a href="{html.escape(href)}">{html.escape(text)}</a>' if href else ""
 
 
+def _choice(state: Mapping[str, Any]) -> str:
+    names = {value: text for text, value in state.get("options", [])}
+    chosen = str(names.get(state.get("value"), ""))
+    return f'<div class="widget panel">{html.escape(chosen)}</div>' if chosen else ""
+
+
+def _facts(state: Mapping[str, Any]) -> str:
+    return fields(state.get("pairs", []))
+
+
+def fields(pairs: Iterable[Sequence[object]]) -> str:
+    """Draw names and figures as a table of one row; nothing where there are none.
+
+    Parameters
+    ----------
+    pairs : iterable of (name, figure)
+
+    Examples
+    --------
+    >>> fields([]), "<th>Cost</th>" in fields([("Cost", "$1.00")])
+    ('', True)
+    """
+    names, figures = zip(*pairs, strict=True) if (pairs := list(pairs)) else ((), ())
+    return _drawn([(str(name), False) for name in names], [figures]) if names else ""
+
+
 def _table(state: Mapping[str, Any]) -> str:
     columns: Sequence[Mapping[str, Any]] = state.get("columns", [])
     rows: Sequence[Mapping[str, Any]] = state.get("rows", [])
     if not rows:
         return f'<div class="widget panel quiet">{html.escape(str(state.get("empty", "")))}</div>'
     kept = [at for at, column in enumerate(columns) if column.get("kind") not in _WITHOUT_TEXT]
-    heads = [str(columns[at].get("label", "")) for at in kept]
+    heads = [(str(columns[at].get("label", "")), columns[at].get("kind") == "number") for at in kept]
     lines = [[row["cells"][at] for at in kept] for row in rows[:_ROWS]]
     more = len(rows) - _ROWS
     rest = f'<div class="widget panel quiet">and {more:,} more</div>' if more > 0 else ""
@@ -68,33 +94,52 @@ def _ladder(state: Mapping[str, Any]) -> str:
     book: Mapping[str, Any] = state.get("book", {})
     if not book.get("live"):
         return '<div class="widget panel quiet">The book was not current.</div>'
-    lines = [["", price, _size(size, own)] for price, size, own, _ in reversed(book.get("asks", []))]
-    lines.append(["", book.get("mid", ""), ""])
-    lines += [[_size(size, own), price, ""] for price, size, own, _ in book.get("bids", [])]
-    return _drawn(map(str, state.get("heads", [])), lines)
+    asks = [["", "", price, size, own] for price, size, own, _ in reversed(book.get("asks", []))]
+    bids = [[own, size, price, "", ""] for price, size, own, _ in book.get("bids", [])]
+    names = list(map(str, state.get("heads", []))) or ["", "", ""]
+    heads = [(name, True) for name in ("Mine", *names, "Mine")]
+    if not any(line[0] for line in bids) and not any(line[-1] for line in asks):
+        heads = heads[1:-1]
+        asks, bids = [line[1:-1] for line in asks], [line[1:-1] for line in bids]
+    middle = (
+        f'<tr><td colspan="{len(heads)}" class="mid">{html.escape(str(book.get("mid", "")))}</td></tr>'
+    )
+    body = "".join([*_lines(heads, asks), middle, *_lines(heads, bids)])
+    return _framed(heads, body)
 
 
-def _size(size: object, own: object) -> str:
-    return f"{size} ({own} yours)" if own else str(size)
+_Heads: TypeAlias = Sequence[tuple[str, bool]]
+"""Names of columns, and whether they are of numbers."""
 
 
-def _drawn(heads: Iterable[str], lines: Sequence[Sequence[object]]) -> str:
-    return "".join(_rows(heads, lines))
+def _drawn(heads: _Heads, lines: Iterable[Sequence[object]]) -> str:
+    return _framed(heads, "".join(_lines(heads, lines)))
 
 
-def _rows(heads: Iterable[str], lines: Sequence[Sequence[object]]) -> Iterator[str]:
-    yield '<table class="panel"><thead><tr>'
-    yield from (f"<th>{html.escape(head)}</th>" for head in heads)
-    yield "</tr></thead><tbody>"
+def _framed(heads: _Heads, body: str) -> str:
+    shown = "".join(f"<th{_of(number)}>{html.escape(name)}</th>" for name, number in heads)
+    return f'<table class="panel"><thead><tr>{shown}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _lines(heads: _Heads, lines: Iterable[Sequence[object]]) -> Iterator[str]:
     for cells in lines:
-        shown = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
+        shown = "".join(
+            f"<td{_of(number)}>{html.escape(str(cell))}</td>"
+            for cell, (_, number) in zip(cells, heads, strict=True)
+        )
         yield f"<tr>{shown}</tr>"
-    yield "</tbody></table>"
+
+
+def _of(number: bool) -> str:
+    return ' class="number"' if number else ""
 
 
 _SHOWN: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "Choice": _choice,
+    "Facts": _facts,
     "Ladder": _ladder,
     "Link": _link,
     "Plain": _plain,
+    "Presence": lambda _: "",
     "Table": _table,
 }

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from nbformat import NotebookNode
 
-from kalshi_research.report.views import view
+from kalshi_research.report.views import fields, view
 
 __all__ = ["WIDGET_VIEW", "still"]
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _REFERENCE = "IPY_MODEL_"
 _DEEPEST = 12
+_PANEL = "kr-panel"
 _MARKUP = ("HTMLModel", "HTMLMathModel")
 
 
 def still(
-    model_id: str, states: Mapping[str, Any], output: Callable[[NotebookNode], str], depth: int = 0
+    model_id: str,
+    states: Mapping[str, Any],
+    output: Callable[[NotebookNode], str],
+    depth: int = 0,
+    *,
+    panel: bool = False,
 ) -> str:
     """Render one widget and what it contains.
 
@@ -33,6 +39,9 @@ def still(
         Renders an output that an Output widget captured.
     depth : int
         How deep this one lies; a widget may contain itself.
+    panel : bool
+        Whether it is a part of one of our panels: paper has no buttons, and of a form what was
+        written in it.
 
     Returns
     -------
@@ -44,17 +53,44 @@ def still(
     name = str(model.get("model_name", ""))
     if depth > _DEEPEST or _is_hidden(state, states):
         return ""
-    inner = [
-        still(str(child).removeprefix(_REFERENCE), states, output, depth + 1)
-        for child in state.get("children", [])
-    ]
+    panel = panel or _PANEL in state.get("_dom_classes", ())
+    if panel and name == "GridBoxModel":
+        return fields(_written(model_id, states, depth))
+    inner = [still(child, states, output, depth + 1, panel=panel) for child in _children(state)]
     if inner:
         kind = "widget-row" if name == "HBoxModel" else "widget-box"
         return f'<div class="{kind}">{"".join(inner)}</div>' if any(inner) else ""
     if name == "OutputModel":
         captured = [NotebookNode(inner) for inner in state.get("outputs", [])]
         return "".join(map(output, captured))
+    if panel and (name == "ButtonModel" or _is_empty(state)):
+        return ""
     return _leaf(name, state)
+
+
+def _children(state: Mapping[str, Any]) -> list[str]:
+    return [str(child).removeprefix(_REFERENCE) for child in state.get("children", [])]
+
+
+def _is_empty(state: Mapping[str, Any]) -> bool:
+    """Whether it is a field in which nothing was written."""
+    return state.get("value") in ("", False) and view(state) is None
+
+
+def _written(model_id: str, states: Mapping[str, Any], depth: int) -> Iterator[tuple[str, str]]:
+    """What was written in a form, by the names of its fields."""
+    state: Mapping[str, Any] = states.get(model_id, {}).get("state", {})
+    if depth > _DEEPEST or _is_hidden(state, states):
+        return
+    for child in _children(state):
+        yield from _written(child, states, depth + 1)
+    choices = {value: text for text, value in state.get("options", ())}
+    if choices:
+        yield str(state.get("label", "")), str(choices.get(state.get("value"), ""))
+    elif state.get("description") and "children" not in state:
+        value = _value(state)
+        if value is not None and not _is_empty(state):
+            yield str(state["description"]), value
 
 
 def _is_hidden(state: Mapping[str, Any], states: Mapping[str, Any]) -> bool:

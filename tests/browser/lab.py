@@ -1,4 +1,9 @@
-"""JupyterLab with a real browser before it: write cells, run them, click, look."""
+"""JupyterLab with a real browser before it: write cells, run them, click, look.
+
+What takes long is done once, or while something else is: one browser profile serves all tests, so
+that the scripts of JupyterLab are loaded and compiled once, and the kernel of a notebook starts
+while its page loads. No kernel outlives its test, because its panels would go on asking.
+"""
 
 from __future__ import annotations
 
@@ -62,6 +67,7 @@ class Lab:
     def __init__(self, folder: Path, browser: Browser) -> None:
         self.folder = folder
         self.browser = browser
+        self.context = browser.new_context()
         self.port = _free_port()
         self.token = secrets.token_hex(16)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -127,6 +133,21 @@ class Lab:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.jupyterlab-settings").write_text(json.dumps(settings), "utf-8")
 
+    def _ask(self, method: str, path: str, **body: Any) -> Any:
+        request = urllib.request.Request(  # noqa: S310 - http, our own
+            f"{self.url}/api/{path}",
+            json.dumps(body).encode() if body else None,
+            {"Authorization": f"token {self.token}", "Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return json.loads(answer.read() or b"null")
+
+    def stop_kernels(self) -> None:
+        """End what runs."""
+        for session in self._ask("GET", "sessions"):
+            self._ask("DELETE", f"sessions/{session['id']}")
+
     @contextlib.contextmanager
     def page(
         self,
@@ -140,18 +161,41 @@ class Lab:
         """A notebook in a page of its own, its kernel ready, nothing run yet; or without a kernel."""
         self._set("themes", theme="JupyterLab Dark" if dark else "JupyterLab Light")
         self._set("notification", fetchNews="false", checkForUpdates=False)
-        context = self.browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
-        )
-        page = context.new_page()
+        page = self.context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme="dark" if dark else "light")
         try:
+            if kernel:
+                path = f"{name}.ipynb"
+                self._ask(
+                    "POST", "sessions", path=path, name=path, type="notebook",
+                    kernel={"name": "python3"},
+                )  # fmt: skip
             page.goto(f"{self.url}/doc/tree/{name}.ipynb?token={self.token}&reset")
             page.wait_for_selector(".jp-Notebook", timeout=CELLS)
             if kernel:
                 page.wait_for_function(READY, timeout=CELLS)
             yield page
         finally:
-            context.close()
+            page.close()
+            self.stop_kernels()
+
+
+def repaint(page: Page, *, dark: bool) -> None:
+    """Another theme for a page that is open."""
+    page.emulate_media(color_scheme="dark" if dark else "light")
+    page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
+        f"JupyterLab {'Dark' if dark else 'Light'}",
+    )
+    page.wait_for_function(
+        "light => document.body.dataset.jpThemeLight === light", arg="false" if dark else "true"
+    )
+
+
+def panel_picture(page: Page, path: Path, selector: str = ".kr-panel") -> None:
+    """A picture of a panel alone."""
+    page.locator(selector).first.screenshot(path=path, animations="disabled")
 
 
 def run_all(page: Page, cells: int) -> None:

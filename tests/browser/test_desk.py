@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def test_from_an_empty_notebook_to_a_filled_order(lab: Lab, pictures: Path, sand
         )
         field(page, "Contracts").fill("2")
         field(page, "Contracts").press("Tab")
-        page.get_by_text("the book fills all of it at once").wait_for()
+        page.get_by_text("The book fills all of it at once").wait_for()
         assert orders(sandbox) == []
         page.locator(".kr-preview").click()
         page.get_by_text(f"Buy 2 YES of {TICKER} at ${price}?").wait_for()
@@ -87,16 +88,51 @@ def test_narrow_and_dark_everything_is_still_there(lab: Lab, pictures: Path, san
         run_all(page, 1)
         choose(page)
         page.locator(".kr-ladder button.price.ask:visible").last.wait_for()
-        wide = page.evaluate(
-            """() => {
-              const output = document.querySelector('.jp-OutputArea-output').getBoundingClientRect();
-              return [...document.querySelectorAll('.kr, .kr-preview')]
-                .filter(e => e.getBoundingClientRect().right > output.right + 2)
-                .map(e => e.className);
-            }"""
-        )
-        assert wide == []
-        page.screenshot(path=pictures / "desk-dark-560.png")
+        page.get_by_text("you hold nothing").wait_for()
+        for width in (560, 420):
+            page.set_viewport_size({"width": width, "height": 2400})
+            wide = page.evaluate(
+                """() => {
+                  const output = document.querySelector('.jp-OutputArea-output').getBoundingClientRect();
+                  return [...document.querySelectorAll('.kr, .kr-preview, .kr-panel *')]
+                    .filter(e => !e.closest('.kr-heard') && !e.closest('svg'))
+                    .filter(e => e.getBoundingClientRect().right > output.right + 2)
+                    .map(e => e.className);
+                }"""
+            )
+            assert wide == []
+            page.screenshot(path=pictures / f"desk-dark-{width}.png")
+
+
+def test_a_panel_that_nobody_sees_asks_nothing(lab: Lab, sandbox: Any) -> None:
+    panel = cells(sandbox)[0].replace("kr.Desk(client)", f"kr.OrderPanel(client, {TICKER!r})")
+    lab.write("unseen", panel)
+    with lab.page("unseen") as page:
+        run_all(page, 1)
+        page.get_by_text("you hold nothing").wait_for()
+        seen = len(sandbox.truth.requests)
+        until(lambda: len(sandbox.truth.requests) > seen, 20)  # by itself
+        page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-cell-output')")
+        page.locator(".kr-panel").first.wait_for(state="detached")
+        still(sandbox)
+
+
+def until(condition: Any, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.02)
+
+
+def still(sandbox: Any) -> None:
+    """For longer than panels wait between two looks, nothing is asked."""
+    last, asked = time.monotonic(), len(sandbox.truth.requests)
+    deadline = last + 30
+    while time.monotonic() - last < 5:
+        assert time.monotonic() < deadline, "it goes on asking"
+        if len(sandbox.truth.requests) != asked:
+            last, asked = time.monotonic(), len(sandbox.truth.requests)
+        time.sleep(0.05)
 
 
 def test_orders_outlive_the_kernel_and_a_saved_panel_does_nothing(
@@ -110,7 +146,7 @@ def test_orders_outlive_the_kernel_and_a_saved_panel_does_nothing(
         for label, text in (("Contracts", "3"), ("Price $", "0.05")):
             field(page, label).fill(text)
             field(page, label).press("Tab")
-        page.get_by_text("would rest").wait_for()
+        page.get_by_text("Would rest").wait_for()
         page.locator(".kr-preview").click()
         page.locator(".kr-confirm").click()
         page.get_by_text("Resting: buy 3 YES at $0.05.").wait_for()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-from lab import Lab, run_all, texts
+from lab import Lab, repaint, run_all, texts
 
 TITLE = '<img src=x onerror="window.hit=1"> costs $5 or $6 \u202eevil\u202c'
 CELLS = (
-    f"""from kalshi_research.panels.views import Ladder, Plain, Table
+    f"""from kalshi_research.panels.views import Choice, Ladder, Plain, Table
 title = {TITLE!r}
 Plain("SANDBOX · SIMULATED", role="badge sandbox")""",
     "Plain(title, role='title')",
@@ -27,32 +26,62 @@ table""",
     "asks": [["0.44", "17", "", False], ["0.55", "20", "", False], ["0.62", "300", "", False]]})
 ladder.on_msg(lambda _, message, __: said.append(message))
 ladder""",
+    """choice = Choice(options=[("buy", "buy"), ("sell", "sell")], value="buy", label="Buy or sell")
+choice""",
 )
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_what_the_exchange_says_stays_text(lab: Lab, pictures: Path, dark: bool) -> None:
+def test_what_the_exchange_says_stays_text(lab: Lab, pictures: Path) -> None:
     lab.write("views", *CELLS)
-    with lab.page("views", dark=dark) as page:
+    with lab.page("views") as page:
         run_all(page, len(CELLS))
         page.wait_for_selector(".kr-ladder .row")
         assert texts(page, ".kr-text.title") == [TITLE]
         assert page.locator(".kr td").first.inner_text() == TITLE
         assert page.evaluate("() => window.hit") is None
         assert page.locator(".kr img").count() == 0
-        page.screenshot(path=pictures / f"views-{'dark' if dark else 'light'}.png")
+        page.screenshot(path=pictures / "views-light.png")
+        repaint(page, dark=True)
+        page.screenshot(path=pictures / "views-dark.png")
 
 
 def test_rows_and_prices_are_chosen_by_mouse_and_keyboard(lab: Lab) -> None:
-    lab.write("choosing", *CELLS, "print(table.selected, said)")
+    lab.write("choosing", *CELLS, "print(table.selected, choice.value, said)")
     with lab.page("choosing") as page:
         run_all(page, len(CELLS) + 1)
-        page.locator(".kr tr[data-key=B]").click()
-        page.locator(".kr tr[data-key=B]").press("ArrowUp")
-        page.locator(".kr td button.act").click()
-        page.locator(".kr-ladder button.price", has_text="0.44").click()
-        run = "() => window.jupyterapp.commands.execute('notebook:run-cell')"
-        page.locator(".jp-CodeCell").last.click()
+        second = page.locator(".kr tr[data-key=B]")
+        second.click()
+        page.wait_for_function("() => document.querySelector('tr[data-key=B]').ariaSelected === 'true'")
+        second.press("ArrowUp")
+        first = page.locator(".kr tr[data-key=A]")
+        assert first.evaluate("row => row === document.activeElement")
+        assert first.get_attribute("aria-selected") == "false", "an arrow only moves"
+        page.keyboard.press("Enter")
         page.wait_for_function("() => document.querySelector('tr[data-key=A]').ariaSelected === 'true'")
-        page.evaluate(run)
-        page.get_by_text("A [{'act': 'A'}, {'price': '0.44', 'side': 'ask'}]").wait_for()
+        assert first.evaluate("row => row === document.activeElement"), (
+            "what is drawn anew keeps its place"
+        )
+        page.locator(".kr td button.act").click()
+        page.locator(".kr-ladder button.price", has_text="0.44").focus()
+        for key in ("ArrowDown", "ArrowDown", "ArrowUp", "Enter", "End", " "):
+            page.keyboard.press(key)
+        page.locator(".kr-choice input").first.focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("() => document.querySelectorAll('.kr-choice input')[1].checked")
+        page.locator(".jp-CodeCell").last.click()
+        page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
+        said = "{'act': 'A'}, {'price': '0.42', 'side': 'bid'}, {'price': '0.35', 'side': 'bid'}"
+        page.get_by_text(f"A sell [{said}]").wait_for()
+
+
+def test_a_table_that_is_sorted_keeps_the_keyboard_where_it_was(lab: Lab) -> None:
+    lab.write("sorting", *CELLS)
+    with lab.page("sorting") as page:
+        run_all(page, len(CELLS))
+        head = page.get_by_role("columnheader", name="Yes bid")
+        head.get_by_role("button").focus()
+        for order, first in (("ascending", "B"), ("descending", "A")):
+            page.keyboard.press("Enter")
+            assert head.get_attribute("aria-sort") == order
+            assert page.locator(".kr tbody tr").first.get_attribute("data-key") == first
+            assert head.get_by_role("button").evaluate("one => one === document.activeElement")

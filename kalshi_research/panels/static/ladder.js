@@ -6,26 +6,8 @@ export default {
     box.className = 'kr-scroll kr-ladder';
     box.setAttribute('role', 'group');
     el.append(box);
-    let due = false;
+    let due = 0;
     let drawn = 0;
-
-    const line = () => {
-      const row = document.createElement('div');
-      row.className = 'row';
-      const sides = ['bid', 'ask'].map((side) => {
-        const size = document.createElement('div');
-        size.className = `size ${side}`;
-        size.append(document.createElement('i'), document.createElement('span'));
-        return size;
-      });
-      const price = document.createElement('button');
-      price.className = 'price';
-      price.addEventListener('click', () =>
-        model.send({ price: row.dataset.price, side: row.dataset.side }),
-      );
-      row.append(sides[0], price, sides[1]);
-      return row;
-    };
 
     const head = document.createElement('div');
     head.className = 'head';
@@ -36,6 +18,53 @@ export default {
     const places = { ask: document.createElement('div'), bid: document.createElement('div') };
     box.append(head, places.ask, mid, places.bid);
 
+    const line = () => {
+      const row = document.createElement('div');
+      row.className = 'row';
+      const sides = ['bid', 'ask'].map((side) => {
+        const size = document.createElement('div');
+        size.className = `size ${side}`;
+        size.append(...['i', 'span', 'b'].map((name) => document.createElement(name)));
+        return size;
+      });
+      const price = document.createElement('button');
+      price.type = 'button';
+      price.className = 'price';
+      price.tabIndex = -1;
+      price.addEventListener('click', () =>
+        model.send({ price: row.dataset.price, side: row.dataset.side }),
+      );
+      price.addEventListener('focus', () => stop(row));
+      row.append(sides[0], price, sides[1]);
+      return row;
+    };
+    const shown = () => [...pools.ask, ...pools.bid].filter((row) => !row.hidden);
+    // One stop for the tabulator; arrows go on from there.
+    const stop = (row) => {
+      [...pools.ask, ...pools.bid].forEach((each) => {
+        const tab = each === row ? 0 : -1;
+        if (each.children[1].tabIndex !== tab) each.children[1].tabIndex = tab;
+      });
+    };
+
+    const write = (row, side, [price, size, own, changed], largest) => {
+      const [left, button, right] = row.children;
+      row.dataset.price = price;
+      row.dataset.side = side;
+      row.classList.toggle('changed', Boolean(changed));
+      button.className = `price ${side}`;
+      button.textContent = price;
+      const yours = own ? `, ${own} of them yours` : '';
+      button.setAttribute('aria-label', `${side} ${price}, ${size} contracts${yours}`);
+      const [here, there] = side === 'bid' ? [left, right] : [right, left];
+      const [bar, count, mine] = here.children;
+      bar.style.width = `${Math.min(100, (100 * Number(size)) / largest)}%`;
+      count.textContent = size;
+      mine.textContent = own ? `${own} mine` : '';
+      there.children[0].style.width = '0';
+      there.children[1].textContent = '';
+      there.children[2].textContent = '';
+    };
     const fill = (side, levels, largest) => {
       const pool = pools[side];
       while (pool.length < levels.length) {
@@ -45,63 +74,56 @@ export default {
       }
       pool.forEach((row, at) => {
         const level = levels[at];
+        const is = level === undefined ? '' : JSON.stringify([level, largest]);
+        if (row.is === is) return; // most levels stay as they are
+        row.is = is;
         row.hidden = level === undefined;
-        row.style.display = level === undefined ? 'none' : '';
-        if (level === undefined) return;
-        const [price, size, own, changed] = level;
-        const [left, button, right] = row.children;
-        row.dataset.price = price;
-        row.dataset.side = side;
-        row.classList.toggle('changed', Boolean(changed));
-        button.className = `price ${side}`;
-        button.textContent = price;
-        button.setAttribute(
-          'aria-label',
-          `${side} ${price}, ${size} contracts${own ? `, ${own} of them yours` : ''}`,
-        );
-        const [here, there] = side === 'bid' ? [left, right] : [right, left];
-        here.firstChild.style.width = `${Math.min(100, (100 * Number(size)) / largest)}%`;
-        here.lastChild.textContent = own ? `${size} (${own} mine)` : size;
-        here.lastChild.className = own ? 'own' : '';
-        there.firstChild.style.width = '0';
-        there.lastChild.textContent = '';
+        if (level !== undefined) write(row, side, level, largest);
       });
     };
 
     const draw = () => {
-      due = false;
+      due = 0;
       const book = model.get('book');
-      model.get('heads').forEach((text, at) => {
-        head.children[at].textContent = text;
+      const heads = model.get('heads');
+      heads.forEach((text, at) => {
+        if (head.children[at].textContent !== text) head.children[at].textContent = text;
       });
       box.setAttribute('aria-label', model.get('label'));
       box.style.maxHeight = model.get('height');
       box.classList.toggle('stopped', !book.live);
-      const all = [...book.asks, ...book.bids].map((level) => Number(level[1]));
-      const largest = Math.max(1, ...all);
+      const sizes = [...book.asks, ...book.bids].map((level) => String(level[1]));
+      const largest = Math.max(1, ...sizes.map(Number));
+      box.style.setProperty('--digits', Math.max(3, ...sizes.map((text) => text.length)));
       fill('ask', [...book.asks].reverse(), largest);
       fill('bid', book.bids, largest);
-      mid.textContent = book.mid;
+      if (mid.textContent !== book.mid) mid.textContent = book.mid;
+      const rows = shown();
+      if (!rows.some((row) => row.children[1].tabIndex === 0)) {
+        stop(rows.find((row) => row.dataset.side === 'bid') || rows[0]);
+      }
       drawn += 1;
       el.dataset.drawn = String(drawn);
     };
     const soon = () => {
-      if (!due) {
-        due = true;
-        requestAnimationFrame(draw);
-      }
+      if (!due) due = requestAnimationFrame(draw);
     };
 
     box.addEventListener('keydown', (event) => {
       const here = event.target.closest('.row');
-      if (!here || !['ArrowUp', 'ArrowDown'].includes(event.key)) return;
+      const rows = shown();
+      const at = rows.indexOf(here);
+      const to = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: rows.length - 1 }[event.key];
+      if (at < 0 || to === undefined) return;
       event.preventDefault();
-      const rows = [...box.querySelectorAll('.row')].filter((row) => !row.hidden);
-      const next = rows[rows.indexOf(here) + (event.key === 'ArrowDown' ? 1 : -1)];
-      next?.querySelector('button').focus();
+      event.stopPropagation(); // the notebook has arrows of its own
+      rows[to]?.children[1].focus();
     });
     draw();
-    model.on('change:book change:heads change:height', soon);
-    return () => model.off(null, soon);
+    model.on('change:book change:heads change:height change:label', soon);
+    return () => {
+      cancelAnimationFrame(due);
+      model.off(null, soon);
+    };
   },
 };

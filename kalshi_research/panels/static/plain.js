@@ -5,9 +5,10 @@ export default {
     const shown = document.createElement('p');
     el.append(shown);
     const draw = () => {
+      if (model.get('live')) shown.setAttribute('role', 'status');
+      else shown.removeAttribute('role');
       shown.className = `kr-text ${model.get('role')}`;
-      shown.textContent = model.get('value');
-      if (model.get('live')) shown.setAttribute('aria-live', 'polite');
+      if (shown.textContent !== model.get('value')) shown.textContent = model.get('value');
     };
     draw();
     model.on('change', draw);

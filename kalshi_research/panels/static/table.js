@@ -7,6 +7,7 @@ function spark(values) {
   svg.setAttribute('class', 'spark');
   svg.setAttribute('viewBox', '0 0 100 22');
   svg.setAttribute('preserveAspectRatio', 'none');
+  svg.setAttribute('aria-hidden', 'true');
   if (known.length < 2) return svg;
   const low = Math.min(...known);
   const span = Math.max(Math.max(...known) - low, 0.02);
@@ -43,11 +44,12 @@ export default {
 
     const cell = (column, row, at) => {
       const td = document.createElement('td');
-      td.className = column.kind === 'number' ? 'number' : 'text';
+      td.className = `${column.kind === 'number' ? 'number' : 'text'} ${column.from || ''}`;
       if (column.kind === 'spark') td.append(spark(row.cells[at] || []));
       else if (column.kind === 'action') {
         if (row.cells[at]) {
           const button = document.createElement('button');
+          button.type = 'button';
           button.className = 'act';
           button.textContent = row.cells[at];
           button.setAttribute('aria-label', `${row.cells[at]} ${row.label || row.key}`);
@@ -67,12 +69,53 @@ export default {
       return td;
     };
 
+    const header = (column, at) => {
+      const th = document.createElement('th');
+      th.className = `${column.kind === 'number' ? 'number' : ''} ${column.from || ''}`;
+      th.scope = 'col';
+      if (column.kind === 'spark') th.textContent = column.label;
+      else if (column.kind === 'action') {
+        const words = document.createElement('span');
+        words.className = 'kr-heard';
+        words.textContent = column.label || 'Action';
+        th.append(words);
+      } else {
+        const button = document.createElement('button');
+        button.type = 'button';
+        const ours = sorted && sorted.at === at;
+        button.textContent = column.label + (ours ? (sorted.sign > 0 ? ' ▲' : ' ▼') : '');
+        if (ours) th.setAttribute('aria-sort', sorted.sign > 0 ? 'ascending' : 'descending');
+        button.addEventListener('click', () => {
+          sorted = { at, sign: ours ? -sorted.sign : 1 };
+          draw();
+        });
+        th.append(button);
+      }
+      return th;
+    };
+
+    // Where the keyboard is, in words that outlive the elements.
+    const place = () => {
+      const here = document.activeElement;
+      if (!el.contains(here)) return null;
+      const th = here.closest('th');
+      const key = here.closest('tr')?.dataset.key;
+      return { head: th ? th.cellIndex : -1, key, act: here.classList.contains('act') };
+    };
+    const back = (table, was) => {
+      if (was.head >= 0) return table.tHead.rows[0].cells[was.head]?.querySelector('button');
+      const rows = [...table.tBodies[0].rows];
+      const row = rows.find((each) => each.dataset.key === was.key) || rows[0];
+      return (was.act && row?.dataset.key === was.key && row.querySelector('.act')) || row;
+    };
+    const stop = (rows, row) => rows.forEach((each) => (each.tabIndex = each === row ? 0 : -1));
+
     const draw = () => {
       const columns = model.get('columns');
       const rows = [...model.get('rows')];
       const selected = model.get('selected');
       const top = scroll.scrollTop;
-      const focused = el.contains(document.activeElement);
+      const was = place();
       scroll.style.maxHeight = model.get('height');
       if (sorted) {
         const { at, sign } = sorted;
@@ -81,54 +124,47 @@ export default {
       const table = document.createElement('table');
       table.setAttribute('role', 'grid');
       table.setAttribute('aria-label', model.get('label'));
-      const head = table.createTHead().insertRow();
-      columns.forEach((column, at) => {
-        const th = document.createElement('th');
-        th.className = column.kind === 'number' ? 'number' : '';
-        th.scope = 'col';
-        if (column.kind === 'spark' || column.kind === 'action') th.textContent = column.label;
-        else {
-          const button = document.createElement('button');
-          const arrow = sorted && sorted.at === at ? (sorted.sign > 0 ? ' ▲' : ' ▼') : '';
-          button.textContent = column.label + arrow;
-          button.addEventListener('click', () => {
-            sorted = { at, sign: sorted && sorted.at === at ? -sorted.sign : 1 };
-            draw();
-          });
-          th.append(button);
-        }
-        head.append(th);
-      });
+      table.createTHead().insertRow().append(...columns.map(header));
       const body = table.createTBody();
       rows.forEach((row) => {
         const tr = body.insertRow();
-        tr.tabIndex = row.key === selected || (!selected && row === rows[0]) ? 0 : -1;
+        tr.tabIndex = -1;
         tr.dataset.key = row.key;
         tr.setAttribute('aria-selected', String(row.key === selected));
-        columns.forEach((column, at) => tr.append(cell(column, row, at)));
+        tr.append(...columns.map((column, at) => cell(column, row, at)));
         tr.addEventListener('click', () => choose(row.key));
       });
+      const all = [...body.rows];
+      stop(all, all.find((tr) => tr.dataset.key === (was?.key || selected)) || all[0]);
       const nothing = document.createElement('div');
       nothing.className = 'empty';
       nothing.textContent = rows.length ? '' : model.get('empty');
       nothing.hidden = rows.length > 0;
       scroll.replaceChildren(table, nothing);
       scroll.scrollTop = top;
-      if (focused) body.querySelector('tr[tabindex="0"]')?.focus({ preventScroll: true });
+      if (was) back(table, was)?.focus({ preventScroll: true });
     };
 
+    // Arrows move, Enter and the space bar choose: a row that is chosen may lead elsewhere.
     scroll.addEventListener('keydown', (event) => {
       const here = event.target.closest('tr[data-key]');
       if (!here) return;
-      const step = { ArrowDown: 'nextElementSibling', ArrowUp: 'previousElementSibling' }[event.key];
-      if (step && here[step]) {
+      const rows = [...here.parentElement.rows];
+      const at = rows.indexOf(here);
+      const to = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: rows.length - 1 }[event.key];
+      if (to !== undefined) {
         event.preventDefault();
-        choose(here[step].dataset.key);
-        here[step].scrollIntoView?.({ block: 'nearest' });
-      } else if (event.key === 'Enter' && event.target === here) choose(here.dataset.key);
+        event.stopPropagation(); // the notebook has arrows of its own
+        if (!rows[to]) return;
+        stop(rows, rows[to]);
+        rows[to].focus();
+      } else if (event.target === here && (event.key === 'Enter' || event.key === ' ')) {
+        event.preventDefault();
+        choose(here.dataset.key);
+      }
     });
     draw();
-    model.on('change:rows change:columns change:selected change:height', draw);
+    model.on('change:rows change:columns change:selected change:height change:label', draw);
     return () => model.off(null, draw);
   },
 };

@@ -1,0 +1,38 @@
+// Tells the kernel whether a person can see the panel that this stands in. Draws nothing.
+let views = 0;
+
+export default {
+  render({ model, el }) {
+    el.classList.add('kr');
+    const view = `${Date.now()}-${Math.random()}-${(views += 1)}`;
+    let inside = true;
+    let said = null;
+    const say = (seen) => {
+      if (seen !== said) model.send({ view, seen });
+      said = seen;
+    };
+    const look = () => say(inside && document.visibilityState === 'visible');
+    const gone = () => say(false);
+    const observer = new IntersectionObserver((entries) => {
+      inside = entries.at(-1).isIntersecting;
+      look();
+    });
+    // It is put into its place after it was made.
+    const watch = () => {
+      const panel = el.closest('.kr-panel');
+      if (panel) observer.observe(panel);
+      else if (said !== false) waiting = requestAnimationFrame(watch);
+    };
+    let waiting = requestAnimationFrame(watch);
+    document.addEventListener('visibilitychange', look);
+    window.addEventListener('pagehide', gone);
+    look();
+    return () => {
+      cancelAnimationFrame(waiting);
+      observer.disconnect();
+      document.removeEventListener('visibilitychange', look);
+      window.removeEventListener('pagehide', gone);
+      gone();
+    };
+  },
+};
