@@ -154,7 +154,7 @@ class Venue:
             if scripts and fnmatchcase(f"{method} {route}", pattern):
                 script = scripts.pop(0)
                 if isinstance(script, BaseException):
-                    raise script
+                    raise type(script)(*script.args)  # another one each time
                 return script(self, method, route, more) if callable(script) else script
         return None
 
@@ -192,7 +192,7 @@ class Venue:
             rows = [
                 row
                 for row in rows
-                if query.get("ticker") in (None, row["ticker"])
+                if query.get("ticker") in (None, row.get("ticker", query.get("ticker")))
                 and query.get("status") in (None, row.get("status"))
             ]
             return 200, {key: rows, "cursor": ""}

@@ -29,7 +29,15 @@ _STREAM = (
     "tests/test_sandbox_keys.py",
 )
 
-_ORDERS = ("tests/test_trading_evidence.py", "tests/test_trading_orders.py")
+_GUARDS = ("tests/test_trading_guards.py",)
+_ORDERS = (
+    *_GUARDS,
+    "tests/test_trading_input.py",
+    "tests/test_trading_evidence.py",
+    "tests/test_trading_orders.py",
+)
+_MONEY = (*_GUARDS, "tests/test_trading_limits.py")
+_TERMS = ("tests/test_ticket.py", "tests/test_trading_input.py")
 
 TARGETS: dict[str, tuple[str, ...]] = {
     "kalshi_research/sandbox/engine/*.py": (*_ENGINE, "tests/test_sandbox_order_rules.py"),
@@ -54,17 +62,26 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/test_sandbox_tiers.py",
     ),
     "kalshi_research/sandbox/stream/*.py": _STREAM,
-    "kalshi_research/trading/estimate.py": ("tests/test_ticket.py",),
-    "kalshi_research/trading/journal.py": ("tests/test_trading_journal.py",),
-    "kalshi_research/trading/limits.py": ("tests/test_trading_limits.py",),
+    "kalshi_research/client/session.py": (
+        "tests/test_client_connect.py",
+        "tests/test_client_errors.py",
+        "tests/test_trading_limits.py",
+        "tests/test_trading_guards.py",
+    ),
+    "kalshi_research/credentials.py": ("tests/test_credentials.py", "tests/test_client_connect.py"),
+    "kalshi_research/environments.py": ("tests/test_environments.py", "tests/test_client_connect.py"),
+    "kalshi_research/trading/arming.py": _MONEY,
+    "kalshi_research/trading/estimate.py": _TERMS,
+    "kalshi_research/trading/journal.py": ("tests/test_trading_journal.py", *_GUARDS),
+    "kalshi_research/trading/limits.py": _MONEY,
     "kalshi_research/trading/locks.py": ("tests/test_trading_journal.py",),
-    "kalshi_research/trading/pace.py": ("tests/test_trading_evidence.py",),
-    "kalshi_research/trading/placing.py": _ORDERS,
-    "kalshi_research/trading/reconcile.py": _ORDERS,
-    "kalshi_research/trading/requests.py": ("tests/test_ticket.py", "tests/test_trading_2025.py"),
-    "kalshi_research/trading/settling.py": _ORDERS,
-    "kalshi_research/trading/terms.py": ("tests/test_ticket.py",),
-    "kalshi_research/trading/ticket.py": ("tests/test_ticket.py",),
+    "kalshi_research/trading/places.py": _MONEY,
+    "kalshi_research/trading/preparing.py": ("tests/test_trading_preparing.py",),
+    "kalshi_research/trading/requests.py": (*_TERMS, "tests/test_trading_2025.py"),
+    "kalshi_research/trading/rules.py": _TERMS,
+    "kalshi_research/trading/terms.py": _TERMS,
+    "kalshi_research/trading/ticket.py": _TERMS,
+    "kalshi_research/trading/*.py": _ORDERS,
 }
 """Modules, and the tests that have to notice, quick ones first."""
 
