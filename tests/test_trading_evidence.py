@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from stub_server import Answer, Seen, StubServer
 
+from kalshi_research.client.rate_limits import UNLIMITED
 from kalshi_research.client.session import Client
 from kalshi_research.credentials import Sealed, find_signer
 from kalshi_research.environments import Environment, Target
@@ -86,7 +87,7 @@ def client(exchange: Exchange, tmp_path: Path, monkeypatch):
         root = f"{server.url}/trade-api/v2"
         environment = Environment("demo", (root,), (root,), "DEMO · mock money")
         signer = find_signer("demo", "k", Sealed(key))  # type: ignore[arg-type]
-        made = Client(Target(environment, root), signer=signer)
+        made = Client(Target(environment, root), signer=signer, tier=UNLIMITED)  # no waits for its limits
         mono = [0.0]
 
         def sleep(seconds: float) -> None:
