@@ -18,6 +18,7 @@ _ENGINE = (
     "tests/test_engine_reference.py",
 )
 _STREAM = (
+    "tests/test_sandbox_stream_sessions.py",
     "tests/test_sandbox_stream_hub.py",
     "tests/test_sandbox_stream_spec.py",
     "tests/test_sandbox_stream.py",

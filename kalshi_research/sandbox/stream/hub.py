@@ -101,7 +101,6 @@ class Hub:
         if not self._sessions and self._stop_listening is not None:
             self._stop_listening()
             self._stop_listening = None
-            self._inbox.clear()
             self._mirrors.clear()
 
     def add(self, subscription: Subscription, tickers: Iterable[str] | None) -> None:
@@ -114,17 +113,16 @@ class Hub:
         for ticker in tickers:
             self._some[name].setdefault(ticker, []).append(subscription)
             if name == "ticker":  # so that a change can be told from none
-                self.mirror(ticker)
+                mirror = self.mirror(ticker)
+                mirror.said = self._say.ticker(mirror)
 
     def forget(self, subscription: Subscription, tickers: Iterable[str]) -> None:
         """Take a subscription off some of its markets."""
         listed = self._some[subscription.channel.name]
         for ticker in tickers:
-            there = listed.get(ticker)
-            if there is not None and subscription in there:
+            there = listed.get(ticker, [])
+            if subscription in there:
                 there.remove(subscription)
-                if not there:
-                    del listed[ticker]
 
     def remove(self, subscription: Subscription) -> None:
         """Take a subscription off."""
@@ -163,7 +161,6 @@ class Hub:
             nameless = str(uuid.uuid5(uuid.NAMESPACE_OID, ticker))
             return Mirror(Listing(ticker, nameless), known=False)
         mirror = self._mirrors[ticker] = Mirror(listing)
-        mirror.said = self._say.ticker(mirror)
         return mirror
 
     def send_snapshot(
@@ -285,10 +282,9 @@ class Hub:
     def _tickers(self) -> None:
         """Send the figures that have changed, once an action."""
         for ticker, time in self._dirty.items():
-            unseen = ticker not in self._mirrors
             mirror = self.mirror(ticker)
             said = self._say.ticker(mirror)
-            if unseen or said != mirror.said:
+            if said != mirror.said:
                 mirror.said = said
                 payload = self._say.timed_ticker(said, time)
                 self._push(self._listeners("ticker", ticker), _TICKER, payload)

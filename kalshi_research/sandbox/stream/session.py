@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -49,7 +50,7 @@ class Wire(Link, Protocol):
 
 
 class Session:
-    """A connection of a user.
+    """A connection of a user; `clock` is monotonic [s] and refills its budget of commands.
 
     All of it happens in the thread of the server.
 
@@ -70,6 +71,7 @@ class Session:
         faults: Faults | None = None,
         *,
         lock: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.user = user
         self.lock = lock
@@ -80,7 +82,8 @@ class Session:
         self._subscriptions: dict[int, Subscription] = {}
         self._last_sid = 0
         self._tokens = float(options.command_rate)
-        self._counted = time.monotonic()
+        self._clock = clock
+        self._counted = clock()
         self._bender = None if faults is None else Bender(faults, wire, self)
         self._handlers = {
             "subscribe": self._subscribe,
@@ -189,7 +192,7 @@ class Session:
         self.flush()
 
     def _spend(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         rate = self._options.command_rate
         self._tokens = min(float(rate), self._tokens + (now - self._counted) * rate)
         self._counted = now
