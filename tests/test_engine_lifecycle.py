@@ -419,3 +419,47 @@ def test_what_is_counted_starts_at_nothing() -> None:
     engine.dispute("M")
     engine.amend_result("M", 0)
     assert (market.decisions, engine.clock) == (2, 7)
+
+
+def test_a_market_of_the_usual_terms_pays_a_minute_after_its_result() -> None:
+    engine = Engine(now=0)
+    market = engine.create_market(MarketSpec("M", "E", 0, HOUR))
+    engine.advance(HOUR)
+    engine.determine("M", 10_000)
+    engine.advance(HOUR + 60 * SECOND - 1)
+    assert market.status == "determined"
+    engine.advance(HOUR + 60 * SECOND)
+    assert (market.status, market.settled_time) == ("finalized", HOUR + 60 * SECOND)
+
+
+def test_only_a_pause_cancels_what_asks_for_it() -> None:
+    for pause, resume in (("pause_exchange", "resume_exchange"), ("pause_trading", "resume_trading")):
+        engine = exchange()
+        stays = engine.submit("A", "M", "bid", 5000, 100).order
+        for change in (resume, "resume_exchange", "resume_trading"):
+            order = engine.submit("A", "M", "bid", 4000, 100, cancel_on_pause=True).order
+            getattr(engine, change)()
+            assert order.status == "resting"
+        getattr(engine, pause)()
+        assert (order.status, order.reason, stays.status) == ("canceled", "HaltCancel", "resting")
+
+
+def test_what_pauses_after_another_pause_is_no_less_a_pause() -> None:
+    engine = exchange()
+    engine.pause_trading()
+    engine.pause_exchange()
+    engine.resume_trading()
+    assert (engine.exchange_active, engine.trading_active) == (False, True)
+    engine.resume_exchange()
+    assert (engine.exchange_active, engine.trading_active) == (True, True)
+
+
+def test_whether_a_market_was_ever_quoted_is_remembered() -> None:
+    engine = exchange()
+    market = engine.market("M")
+    refusal = {"time_in_force": "immediate_or_cancel"}
+    engine.submit("A", "M", "bid", 5000, 100, **refusal)
+    assert not market.quoted
+    engine.submit("A", "M", "bid", 5000, 100)
+    engine.cancel_all("A")
+    assert market.quoted

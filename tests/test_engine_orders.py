@@ -866,3 +866,47 @@ def test_the_original_is_answered_with_fees_of_both_kinds() -> None:
     again = engine.submit(**ask, client_order_id="x")
     # 0.07 × 30 × 0.6 × 0.4 taken, 0.0175 × 50 × 0.5 × 0.5 made.
     assert (first.fees, again.fees) == (504_000, 504_000 + 218_800)
+
+
+def test_the_best_levels_of_a_book(engine: Engine) -> None:
+    for price in (1000, 2000, 3000):
+        engine.submit("A", "M", "bid", price, price // 10)
+        engine.submit("A", "M", "ask", 10_000 - price, price // 5)
+    for depth, count in ((1, 1), (2, 2), (3, 3), (9, 3), (0, 3)):
+        book = engine.book("M", depth)
+        assert book.yes == [(1000, 100), (2000, 200), (3000, 300)][-count:]
+        assert book.no == [(1000, 200), (2000, 400), (3000, 600)][-count:]
+
+
+def test_volume_is_counted_as_far_as_it_is_wanted(engine: Engine) -> None:
+    for price in (5000, 5100, 5200):
+        engine.submit("A", "M", "ask", price, 100)
+    within = engine.market("M").asks.volume_within
+    assert [within(-5200, wanted) for wanted in (1, 100, 101, 200, 201, 999)] == [
+        100, 100, 200, 200, 300, 300,
+    ]  # fmt: skip
+    assert [within(-limit, 999) for limit in (4999, 5000, 5099, 5100, 5200)] == [
+        0, 100, 100, 200, 300,
+    ]  # fmt: skip
+
+
+def test_an_amendment_does_not_take_the_name_of_another_order() -> None:
+    engine = exchange(client_ids="return-original")
+    engine.submit("A", "M", "bid", 4000, 100, client_order_id="taken")
+    order = engine.submit("A", "M", "bid", 4100, 100, client_order_id="mine").order
+    terms: dict[str, Any] = {"ticker": "M", "side": "bid", "price": 4100, "count": 100}
+    refused(
+        409, "order_already_exists", engine.amend, "A", order.order_id,
+        **terms, updated_client_order_id="taken",
+    )  # fmt: skip
+    assert order.client_order_id == "mine"
+    engine.amend("A", order.order_id, **terms, updated_client_order_id="other")
+    assert order.client_order_id == "other"
+
+
+def test_choices_can_be_changed_while_it_runs(engine: Engine) -> None:
+    engine.submit("A", "M", "bid", 5000, 100)
+    assert engine.balance("A") == dollars(999.5)
+    engine.options = EngineOptions(balance_net_of_orders=False)
+    assert engine.options.balance_net_of_orders is False
+    assert engine.balance("A") == dollars(1000)

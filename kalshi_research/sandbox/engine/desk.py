@@ -157,7 +157,7 @@ class OrderDesk:
             announce(venue, order, "")
         else:
             _end(venue, order, "ReduceOnlyCancel" if order.remaining < count else "")
-        if expiration and order.status == "resting":
+        if order.status == "resting":
             _set_expiration(venue, order, expiration)
         return _receipt(venue, order, matched, 0)
 

@@ -230,8 +230,9 @@ def _finalize(venue: Venue, market: Market, decision: int, value: int) -> None:
 def _pay(venue: Venue, holding: Holding, value: int) -> None:
     """Pay a position out, down to the member's precision; what is left over is a fee."""
     wallet, market = holding.wallet, holding.market
-    position, cost = holding.position, holding.cost
-    worth = position * value if position > 0 else -position * (PRICE_SCALE - value)
+    cost = holding.cost
+    yes, no = max(holding.position, 0), max(-holding.position, 0)
+    worth = yes * value + no * (PRICE_SCALE - value)
     rounding = worth % wallet.precision
     wallet.cash += worth - rounding
     venue.rounding_income += rounding
@@ -247,10 +248,10 @@ def _pay(venue: Venue, holding: Holding, value: int) -> None:
         market.event_ticker,
         market.result,
         value,
-        max(position, 0),
-        cost if position > 0 else 0,
-        max(-position, 0),
-        cost if position < 0 else 0,
+        yes,
+        cost if yes else 0,
+        no,
+        cost if no else 0,
         worth,
         rounding,
         holding.fees,
