@@ -164,22 +164,18 @@ def test_what_another_session_left_is_shown_as_such(sandbox: Any, client: Any) -
     model.close()
 
 
-def test_an_order_whose_answer_was_lost_is_named_and_looked_for(sandbox: Any, client: Any) -> None:
+@pytest.mark.parametrize("arrived", [True, False])
+def test_an_order_whose_answer_was_lost_is_named_and_looked_for(
+    sandbox: Any, client: Any, arrived: bool
+) -> None:
+    from kalshi_research.trading import OrderTerms, Pace
     from kalshi_research.trading.desk import desk_of
     from kalshi_research.trading.journal import Intent
-    from kalshi_research.trading.terms import read_terms
 
     desk = desk_of(client)
     kr.get_open_orders(client)
-    fields = {
-        "ticker": TICKER, "action": "buy", "outcome": "yes", "quantity": "5", "price": "0.07",
-        "time_in_force": "good_till_canceled", "expires": None, "post_only": False,
-        "reduce_only": False, "cancel_on_pause": False, "self_trade_prevention": "taker_at_cross",
-        "order_group": "", "subaccount": None,
-    }  # fmt: skip
-    terms, reasons = read_terms(fields, rules=desk.rules(TICKER), now=desk.present())
-    assert terms is not None, reasons
-    now = desk.pace.now()
+    desk.pace = Pace(scale=1 / 40)
+    terms, now = OrderTerms(TICKER, "buy", "yes", 700, 500), desk.pace.now()
     desk.journal.write(
         Intent("lost-one", "create", "SENT", "another-session", terms.stored(), sent_at=now, until=now)
     )
@@ -191,11 +187,26 @@ def test_an_order_whose_answer_was_lost_is_named_and_looked_for(sandbox: Any, cl
     assert row["Own id"] == "lost-one"
     placed = kr.create_order(client, OTHER, quantity=1, price="0.01")  # the exchange goes on
     assert placed.state == "resting"
+    if arrived:
+        me = sandbox._exchange.accounts[0].user_id
+        sandbox.floor.call(
+            lambda engine: engine.submit(me, TICKER, "bid", 700, 500, client_order_id="lost-one"), TICKER
+        )
     model.seek("unheard-of")
+    assert (model.busy, model.result) == (False, "")
     model.seek("lost-one")
     settled(model)
-    assert model.result_kind in ("good", "warn")
-    assert "lost-one" in model.result or "buy 5 YES" in model.result
+    assert model.lost == []
+    found = desk.journal.get("lost-one")
+    assert found is not None
+    if arrived:
+        assert (found.state, model.result_kind) == ("ACKED", "good")
+        assert model.result.startswith("Resting: buy 5 YES at $0.07")
+        assert {row["Market"] for row in cells(model, "orders")} == {TICKER, OTHER}
+    else:
+        assert (found.state, model.result_kind) == ("NOT_PLACED", "warn")
+        assert "was not placed" in model.result
+        assert [row["Market"] for row in cells(model, "orders")] == [OTHER]
     model.close()
 
 
