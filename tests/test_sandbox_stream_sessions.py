@@ -114,7 +114,7 @@ def codes(frames: list[dict[str, Any]]) -> list[int | None]:
     return [frame["msg"]["code"] if frame["type"] == "error" else None for frame in frames]
 
 
-# --- commands, read --------------------------------------------------------------------------------
+# --- commands, read -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_markets_are_named_one_way() -> None:
         assert refused.value.code == 11
 
 
-# --- commands, answered ----------------------------------------------------------------------------
+# --- commands, answered ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", ["nonsense", "[]", '{"id":-4,"cmd":"x"}', '{"id":"4","cmd":"x"}'])
@@ -503,7 +503,7 @@ def test_flags_are_checked_before_anything_is_made(connect: Open) -> None:
         assert codes(line.subscribe(TICKER, market_ticker="M", **{flag: "yes"}))[-1] == 1
 
 
-# --- who hears what -----------------------------------------------------------------------------------
+# --- who hears what -------------------------------------------------------------------------------
 
 
 def trade(venue: Venue, ticker: str = "M", count: int = 100, price: int = 4700) -> None:
@@ -653,7 +653,7 @@ def test_who_leaves_takes_nobody_with_him(connect: Open) -> None:
     assert (one.frames(), kinds(two.frames())) == ([], ["orderbook_delta", "orderbook_delta", "trade"])
 
 
-# --- turns ---------------------------------------------------------------------------------------------
+# --- turns ----------------------------------------------------------------------------------------
 
 
 def test_a_long_queue_leaves_the_sockets_their_turns(

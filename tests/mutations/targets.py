@@ -19,6 +19,7 @@ _ENGINE = (
 )
 _STREAM = (
     "tests/test_sandbox_stream_sessions.py",
+    "tests/test_sandbox_stream_payloads.py",
     "tests/test_sandbox_stream_hub.py",
     "tests/test_sandbox_stream_spec.py",
     "tests/test_sandbox_stream.py",
