@@ -215,7 +215,9 @@ def test_what_writes_cost(meter: Meter) -> None:
     assert meter.cost("write", "DELETE", ORDERS) == 2
     assert meter.cost("write", "POST", "/portfolio/order_groups/create", {"contracts_limit": 1}) == 10
     assert meter.cost("write", "POST", "/account/api_usage_level/upgrade") == 30
-    on_another = one | {"exchange_index": 1}
+    rows = meter.member.get("/markets", series_ticker="KXHARBORMATCH", status="open")["markets"]
+    on_another = one | {"ticker": rows[0]["ticker"], "exchange_index": rows[0]["exchange_index"]}
+    assert on_another["exchange_index"] > 0
     assert meter.cost("write", "POST", ORDERS, on_another) == 0
     assert meter.cost("write", "POST", ORDERS, one | {"exchange_index": 0}) == 10
 
