@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from inspect import isawaitable
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -89,7 +90,7 @@ class Faulty:
     refuse : callable
         Gets the headers of each handshake; if it answers a response, that is the end of it.
     rest : callable
-        Gets path and query of each other question; None is HTTP 404.
+        Gets path and query of each other question; None is HTTP 404. It may be a coroutine.
     questions, commands : list
         Every question and every command that came.
     handshakes : list
@@ -183,11 +184,13 @@ class Faulty:
 
     # --- talking ------------------------------------------------------------------------------
 
-    def _shake(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _shake(self, connection: ServerConnection, request: Request) -> Response | None:
         if "upgrade" not in request.headers:
             parts = urlsplit(request.path)
             self.questions.append(request.path)
             found = self.rest(parts.path.removeprefix("/trade-api/v2"), parse_qs(parts.query))
+            if isawaitable(found):
+                found = await found
             return answer(200 if found is not None else 404, {} if found is None else found)
         self.handshakes.append({name.lower(): value for name, value in request.headers.raw_items()})
         return self.refuse(request)

@@ -17,7 +17,15 @@ from kalshi_research.schemas.schema import Schema
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["STREAMED", "key_of", "market_of", "numbered_time", "rest_row", "row_frame"]
+__all__ = [
+    "STREAMED",
+    "closed_position",
+    "key_of",
+    "market_of",
+    "numbered_time",
+    "rest_row",
+    "row_frame",
+]
 
 Body = Mapping[str, Any]
 
@@ -192,13 +200,28 @@ def key_of(frame: str, body: Body) -> tuple[str, tuple[Any, ...] | None]:
     names = _KEYS.get(kind)
     if names is None:
         return kind, None
-    return kind, tuple(body.get(name) for name in names)
+    # Who does not name a subaccount means the primary one.
+    return kind, tuple(body.get(name) or (0 if name == "subaccount" else None) for name in names)
 
 
 def market_of(body: Body) -> str:
     """The market that a row is about; empty where it is about none."""
     found = body.get("market_ticker") or body.get("ticker") or ""
     return found if isinstance(found, str) else ""
+
+
+def closed_position(body: Body) -> dict[str, Any] | None:
+    """What a position has become that is listed no longer; None where it was none before.
+
+    Examples
+    --------
+    >>> closed_position({"market_ticker": "T", "position_fp": "3.00", "volume_fp": "3.00"})
+    {'market_ticker': 'T', 'position_fp': '0.00'}
+    """
+    held = str(body.get("position_fp", body.get("position", 0)))
+    if body.get("subaccount") or not held.strip("-0."):
+        return None
+    return {"market_ticker": body.get("market_ticker"), "position_fp": "0.00"}
 
 
 def numbered_time(body: Body) -> int:

@@ -12,7 +12,6 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from kalshi_research.errors import ArchiveError, ConfigError, TransportError, printable
@@ -20,7 +19,7 @@ from kalshi_research.schemas.channels import CHANNELS
 from kalshi_research.schemas.stream_rows import key_of, market_of, numbered_time
 from kalshi_research.streaming.backfill import Backfill
 from kalshi_research.streaming.books import Book
-from kalshi_research.streaming.feeds import Feeds
+from kalshi_research.streaming.feeds import STATES, Feeds
 from kalshi_research.streaming.link import Link, Tap
 from kalshi_research.streaming.updates import Mailbox, Update
 from kalshi_research.streaming.view import Sight
@@ -88,8 +87,7 @@ class Engine:
         self.recording_error: ArchiveError | None = None
         self._closed = False
         self._loop = asyncio.new_event_loop()
-        self._pool = ThreadPoolExecutor(1, "kalshi-backfill")
-        self.backfill = Backfill(client, self.feeds, self.lock, self.problem, int(options.rows))
+        self.backfill = Backfill(client, self.feeds, self, int(options.rows))
         self._on_break: tuple[Callable[[int, str], None], ...] = ()
         self._thread = threading.Thread(target=self._run, name="kalshi-stream", daemon=True)
 
@@ -143,7 +141,7 @@ class Engine:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop)
             self._thread.join(timeout)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.backfill.close()
         self._close_mailboxes()
 
     def _stop(self) -> None:
@@ -208,6 +206,7 @@ class Engine:
                     for name in self.channels:
                         link.subscriptions.leave(name, [ticker])
                     link.session.forget(ticker)
+            self.feeds.forget(tickers)
         self._kick()
 
     def _kick(self) -> None:
@@ -291,7 +290,7 @@ class Engine:
     def trade(self, trade: Trade, top: Top | None) -> None:
         """Keep a trade and pass it on."""
         if self.feeds.add_trade(trade, top):
-            self._publish(Update("trades", trade.ticker, trade))
+            self.publish(Update("trades", trade.ticker, trade))
 
     def own_change(self, delta: Event) -> None:
         """Keep a change that an order of our own made."""
@@ -307,15 +306,29 @@ class Engine:
         if kind == "lifecycle":
             body = {"type": reply.name, "received_ms": time.time_ns() // 1_000_000, **body}
         if self.feeds.add_row(kind, key, body, numbered_time(body)):
-            self._publish(Update(kind, market_of(body), body))
+            self.publish(Update(kind, market_of(body), body))
 
     def holed(self, link: Link, channel: str) -> None:
         """Ask for what a channel has lost."""
-        self._ask_again(link, (channel,))
+        self._ask(link, channel)
 
-    def complete(self, link: Link, channel: str) -> None:
-        """A channel is subscribed to again: what it missed is asked for."""
-        self._ask_again(link, (channel,))
+    def complete(self, link: Link, channel: str, *, first: bool) -> None:
+        """A channel is subscribed to: what it missed, or what stood before, is asked for."""
+        if not first or channel in STATES:
+            self._ask(link, channel, first=first)
+
+    def grown(self, link: Link, channel: str, tickers: Sequence[str]) -> None:
+        """A channel has more markets than before: what stands in these is asked for."""
+        if channel in STATES:
+            self._ask(link, channel, tickers, first=True)
+
+    def knows(self, kind: str) -> bool:
+        """Whether the states of a kind are all there: asked for, and nothing missed since."""
+        if kind not in STATES:
+            return True
+        held = {link: link.subscriptions.channel(kind) for link in self.links}
+        asked = [link for link, each in held.items() if each and (each.everything or each.wanted)]
+        return all((link, kind) in self.backfill.known for link in asked)
 
     def began(self, channels: Iterable[str], time_ms: int) -> None:
         """From this time of the exchange on nothing may be missed, even before the first row."""
@@ -325,25 +338,22 @@ class Engine:
     def disconnected(self, link: Link, reason: str) -> None:
         """A link has ended."""
         self.disconnections += 1
+        with self.lock:
+            self.backfill.forget(link)
         for told in self._on_break:
             told(link.number, reason)
         if not self._closed:
             self.problem(f"connection {link.number}: {reason}")
 
-    def _ask_again(self, link: Link, channels: Sequence[str]) -> None:
+    def _ask(
+        self, link: Link, channel: str, tickers: Sequence[str] | None = None, *, first: bool = False
+    ) -> None:
         with self.lock:
-            markets = [ticker for ticker, home in self._home.items() if home is link]
-        for name in channels:
-            if Backfill.covers(name) and not self.closed and (markets or self.everything):
-                asked = None if self.everything else markets
-                asking = self._pool.submit(self.backfill.fetch, name, asked, self._publish)
-                asking.add_done_callback(self._asked)
-
-    def _asked(self, asking: Future[None]) -> None:
-        """Nothing that a question met with stays unsaid."""
-        error = None if asking.cancelled() else asking.exception()
-        if error is not None:
-            self.problem(f"what was missed could not be asked for: {printable(repr(error), 160)}")
+            if tickers is None:
+                tickers = [ticker for ticker, home in self._home.items() if home is link]
+            if Backfill.covers(channel) and not self.closed and (tickers or self.everything):
+                asked = None if self.everything else tickers
+                self.backfill.ask(link, channel, asked, link.opened, first=first)
 
     def failed(self, error: Exception) -> None:
         """There is no point in trying again."""
@@ -361,7 +371,8 @@ class Engine:
 
     # --- consumers ------------------------------------------------------------------------------
 
-    def _publish(self, update: Update) -> None:
+    def publish(self, update: Update) -> None:
+        """Pass something new on to consumers."""
         for mailbox in self._mailboxes:
             if update.kind in mailbox.kinds:
                 mailbox.put(update)

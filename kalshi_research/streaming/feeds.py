@@ -8,12 +8,16 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kalshi_research.schemas.channels import CHANNELS
+from kalshi_research.schemas.stream_rows import market_of
 
 if TYPE_CHECKING:
     from kalshi_research.schemas.stream import Delta, Trade
     from kalshi_research.streaming.link import Top
 
-__all__ = ["Feeds", "Taped"]
+__all__ = ["STATES", "Feeds", "Taped"]
+
+STATES = frozenset({"orders", "positions"})
+"""Kinds of which a row is the state of something, not an event: there is one from the beginning."""
 
 
 class Taped(NamedTuple):
@@ -48,6 +52,7 @@ class Feeds:
         self.repeated = self.backfilled = 0
         self.dropped = dict.fromkeys(CHANNELS, 0)
         self.newest: dict[str, int] = {}
+        self._heard: dict[str, dict[tuple[Any, ...], float]] = {name: {} for name in STATES}
         self._running = 0
 
     def add_trade(self, trade: Trade, top: Top | None, *, is_late: bool = False) -> bool:
@@ -72,29 +77,56 @@ class Feeds:
         if key is None:
             self._running += 1
             key = (self._running,)
-        known = rows.get(key)
-        if known is not None:
-            if kind == "fills":
-                self.repeated += 1
-                return False
-            rows[key] = body
-        else:
-            if len(rows) >= self._limit:
-                del rows[next(iter(rows))]
-                self.dropped[kind] += 1
-            rows[key] = body
+        if kind == "fills" and key in rows:
+            self.repeated += 1
+            return False
+        self._keep(kind, key, body)
+        if kind in STATES:
+            self._heard[kind][key] = time.monotonic()
         self._mark(kind, time_ms)
         return True
 
-    def add_late(self, kind: str, rows: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]) -> int:
-        """Rows of an answer after an outage; how many were new. What the stream said is kept."""
-        count = 0
+    def add_late(
+        self, kind: str, rows: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]], since: float
+    ) -> list[Mapping[str, Any]]:
+        """Rows of an answer over REST; those that say something new.
+
+        What the stream said after `since`, the beginning of its connection [s], is newer than
+        any answer: whatever changed later would have been said too.
+        """
+        taken = []
         for key, body in rows:
-            if kind == "fills" and key in self.rows[kind]:
-                continue
-            count += self.add_row(kind, key, body)
-        self.backfilled += count
-        return count
+            if self._is_news(kind, key, body, since):
+                self._keep(kind, key, body)
+                taken.append(body)
+        return taken
+
+    def forget(self, tickers: Iterable[str]) -> None:
+        """Nobody follows the states of some markets any more."""
+        gone = set(tickers)
+        for kind in STATES:
+            for key in [key for key, body in self.rows[kind].items() if market_of(body) in gone]:
+                del self.rows[kind][key]
+                self._heard[kind].pop(key, None)
+
+    def _is_news(self, kind: str, key: tuple[Any, ...], body: Mapping[str, Any], since: float) -> bool:
+        known = self.rows[kind].get(key)
+        if known is None:
+            return True
+        if kind not in STATES or self._heard[kind].get(key, -1.0) >= since:
+            return False
+        if kind == "orders" and body.get("status") == "resting" != known.get("status"):
+            return False  # answers lag behind: an order that has ended does not rest again
+        return any(known.get(name, value) != value for name, value in body.items())
+
+    def _keep(self, kind: str, key: tuple[Any, ...], body: Mapping[str, Any]) -> None:
+        rows = self.rows[kind]
+        if key not in rows and len(rows) >= self._limit:
+            oldest = next(iter(rows))
+            del rows[oldest]
+            self._heard.get(kind, {}).pop(oldest, None)
+            self.dropped[kind] += 1
+        rows[key] = body
 
     def _mark(self, kind: str, time_ms: int) -> None:
         if time_ms > self.newest.get(kind, -1):

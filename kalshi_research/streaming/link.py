@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -86,8 +86,11 @@ class Hub(Protocol):
     def holed(self, link: Link, channel: str) -> None:
         """Frames of a channel were lost."""
 
-    def complete(self, link: Link, channel: str) -> None:
-        """A channel is subscribed to again."""
+    def complete(self, link: Link, channel: str, *, first: bool) -> None:
+        """A channel is subscribed to, for the first time or again."""
+
+    def grown(self, link: Link, channel: str, tickers: Sequence[str]) -> None:
+        """A channel has more markets than before."""
 
     def began(self, channels: Iterable[str], time_ms: int) -> None:
         """Channels are subscribed to since this time of the exchange."""
@@ -115,8 +118,8 @@ class Link:
     state : {"connecting", "open", "waiting", "closed"}
     reason : str
         Why it is not open.
-    heard : float
-        When anything came last, by the clock of the loop [s].
+    opened, heard : float
+        When it was opened and when anything came last, by the clock of the loop [s].
     messages, connections, unreadable, unknown, gaps, lost : int
         Counted since the beginning.
     """
@@ -141,7 +144,7 @@ class Link:
         self.number = 0
         self.state = "connecting"
         self.reason = "not connected yet"
-        self.heard = 0.0
+        self.opened = self.heard = 0.0
         self.sent_ms = -1
         self.received_ms = -1
         self.messages = self.connections = self.unreadable = self.unknown = 0
@@ -205,7 +208,7 @@ class Link:
         self.number = self._hub.next_connection()
         self.connections += 1
         self._suspended = False
-        self.heard = loop.time()
+        self.opened = self.heard = loop.time()
         self.state, self.reason = "open", ""
         self.subscriptions.connected(wire.send, loop.time())
         self.upkeep.connected(loop.time())
@@ -436,11 +439,15 @@ class Link:
 
     def complete(self, channel: Channel) -> None:
         """All that is wanted of a channel is subscribed to."""
-        if channel.name in self._complete:
-            self._hub.complete(self, channel.name)
-        else:
+        first = channel.name not in self._complete
+        if first:
             self._complete.add(channel.name)
             self._fresh.append(channel.name)
+        self._hub.complete(self, channel.name, first=first)
+
+    def grown(self, channel: Channel, tickers: list[str]) -> None:
+        """More markets of a channel are subscribed to."""
+        self._hub.grown(self, channel.name, tickers)
 
     def lost(self, sid: int, reason: str) -> None:
         """A subscription that the exchange no longer knows."""

@@ -183,7 +183,7 @@ class Stream(Consumed):
         self._engine.drop(ticker_list(tickers))
 
     def wait(self, tickers: Tickers | None = None, *, timeout: float = 10.0) -> Self:
-        """Wait until books are live, or without books, until everything is subscribed to.
+        """Wait until books are live and all is subscribed to, and what stood before is known.
 
         Parameters
         ----------
@@ -209,6 +209,7 @@ class Stream(Consumed):
             self._check_open()
             with engine.lock:
                 settled = all(link.subscriptions.settled for link in engine.links)
+                settled = settled and not engine.backfill.unsettled
                 missing = [
                     name for name in names if engine.book(name)[0].status != "live"
                 ] if "books" in engine.channels else []  # fmt: skip
@@ -267,11 +268,31 @@ class Stream(Consumed):
         return self._row_frame("fills")
 
     def orders(self) -> pd.DataFrame:
-        """The newest state of each order of this account, indexed by order id."""
+        """The newest state of each order of this account, indexed by order id.
+
+        Those that rest when the stream begins are asked for over REST, one row each, and are
+        there after `wait`; from then on the stream changes them and adds new ones. After an
+        outage they are asked for again. An order that has ended stays, with its last state.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``attrs["kalshi"]["complete"]`` is False while there is no answer, or an outage.
+        """
         return self._row_frame("orders")
 
     def positions(self) -> pd.DataFrame:
-        """The newest state of each position of this account, indexed by ticker."""
+        """The newest state of each position of this account, indexed by ticker.
+
+        As with `orders`, those that `get_positions` gives when the stream begins are there
+        after `wait`; REST tells fewer columns of them, the others are missing until a fill. A
+        position that was closed in an outage is 0 afterwards.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``attrs["kalshi"]["complete"]`` is False while there is no answer, or an outage.
+        """
         return self._row_frame("positions")
 
     def tickers(self) -> pd.DataFrame:
@@ -290,7 +311,8 @@ class Stream(Consumed):
         return frame
 
     def _rows_source(self, kind: str, schema: str, rows: int) -> dict[str, Any]:
-        return self._source(schema, rows, complete=not self._engine.feeds.dropped[kind])
+        complete = not self._engine.feeds.dropped[kind] and self._engine.knows(kind)
+        return self._source(schema, rows, complete=complete)
 
     def record(self, path: str | PathLike[str], *, every: str | pd.Timedelta = "5s") -> Recorder:
         """Write every message to a folder, from now on.

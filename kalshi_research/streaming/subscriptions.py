@@ -65,6 +65,9 @@ class Owner(Protocol):
     def complete(self, channel: Channel) -> None:
         """All that is wanted of a channel is subscribed to."""
 
+    def grown(self, channel: Channel, tickers: list[str]) -> None:
+        """More is wanted than before, and that is subscribed to as well."""
+
 
 @dataclass(slots=True)
 class Held:
@@ -86,6 +89,8 @@ class Held:
         The exchange takes no more markets on this connection.
     complete : bool
         All that is wanted is subscribed to, and that was told.
+    more : dict
+        Markets that are wanted since then, in order, as keys.
     """
 
     channel: Channel
@@ -102,6 +107,7 @@ class Held:
     failures: int = 0
     full: bool = False
     complete: bool = False
+    more: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -151,7 +157,10 @@ class Subscriptions:
         if tickers is None:
             held.everything = True
         else:
-            held.wanted.update(dict.fromkeys(tickers))
+            fresh = dict.fromkeys(ticker for ticker in tickers if ticker not in held.wanted)
+            held.wanted.update(fresh)
+            if held.complete:
+                held.more.update(fresh)
         held.dirty = True
 
     def leave(self, name: str, tickers: Iterable[str]) -> None:
@@ -161,6 +170,7 @@ class Subscriptions:
             return
         for ticker in tickers:
             held.wanted.pop(ticker, None)
+            held.more.pop(ticker, None)
             held.refused.pop(ticker, None)
         held.dirty = True
 
@@ -184,7 +194,7 @@ class Subscriptions:
     def settled(self) -> bool:
         """Whether everything wanted is held or refused."""
         return not self._pending and all(
-            held.sid is not None and (held.everything or not _missing(held))
+            held.sid is not None and held.complete and (held.everything or not _missing(held))
             for held in self._held.values()
             if (held.everything or held.wanted.keys() - held.refused.keys()) and "" not in held.refused
         )
@@ -207,6 +217,7 @@ class Subscriptions:
             held.sid, held.busy, held.dirty, held.not_before = None, False, True, 0.0
             held.failures = 0
             held.complete = False
+            held.more.clear()
             held.asked.clear()
 
     def step(self, now: float) -> None:
@@ -260,6 +271,9 @@ class Subscriptions:
         if not held.complete:
             held.complete = True
             self._owner.complete(held.channel)
+        elif held.more:
+            more, held.more = list(held.more), {}
+            self._owner.grown(held.channel, more)
 
     def _issue(self, action: Action, held: Held, tickers: list[str], now: float) -> bool:
         self._tokens = min(self._rate, self._tokens + (now - self._counted) * self._rate)
@@ -349,6 +363,7 @@ class Subscriptions:
                 del self._pending[number]
         held.sid, held.busy, held.dirty = None, False, True
         held.complete = False
+        held.more.clear()
         held.asked.clear()
 
     def _error(self, reply: Reply, sent: _Command | None, now: float) -> None:  # noqa: C901
