@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sandbox_calls import Caller
 
 from kalshi_research.sandbox import Sandbox
+from kalshi_research.sandbox.auth import KeyRing, RegisteredKey
+from kalshi_research.sandbox.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,3 +168,108 @@ def test_token_buckets(shared: Path) -> None:
         strangers = [caller.call("GET", "/exchange/status").status_code for _ in range(12)]
         assert strangers[:6] == [200] * 6
         assert 429 in strangers
+
+
+# --- the ring of keys, with a clock of our own ---------------------------------------------------------
+
+
+AT, PATH = 1_800_000_000_000, "/trade-api/v2/portfolio/balance"
+
+
+def ring(*users: int) -> tuple[KeyRing, dict[int, Ed25519PrivateKey]]:
+    keys, private = KeyRing(), {}
+    for user in users:
+        private[user] = Ed25519PrivateKey.generate()
+        keys.add(RegisteredKey(name_of(user), user, "a key", private[user].public_key()))
+    return keys, private
+
+
+def name_of(user: int) -> str:
+    return f"00000000-0000-4000-8000-00000000000{user}"
+
+
+def headers_of(private: Ed25519PrivateKey, user: int, at: int, text: str = "") -> dict[str, str]:
+    raw = private.sign((text or f"{at}GET{PATH}").encode())
+    return {
+        "kalshi-access-key": name_of(user), "kalshi-access-timestamp": str(at),
+        "kalshi-access-signature": base64.b64encode(raw).decode(),
+    }  # fmt: skip
+
+
+def outcome(keys: KeyRing, headers: dict[str, str], **more: Any) -> Any:
+    try:
+        found = keys.check("GET", PATH, headers, AT, **more)
+    except Refusal as refusal:
+        error = refusal.body["error"]
+        return refusal.status, error.get("details") or error["code"]
+    return None if found is None else found.user
+
+
+@pytest.mark.parametrize(
+    ("skew", "allowed", "good"),
+    [(0, None, True), (15_000, None, True), (-15_000, None, True), (15_001, None, False),
+     (-15_001, None, False), (40, 40, True), (41, 40, False), (-41, 40, False)],
+)  # fmt: skip
+def test_a_timestamp_may_be_off_by_the_window_and_no_more(
+    skew: int, allowed: int | None, good: bool
+) -> None:
+    keys, private = ring(1)
+    more = {} if allowed is None else {"skew_ms": allowed}
+    found = outcome(keys, headers_of(private[1], 1, AT + skew), **more)
+    assert found == (1 if good else (401, "header_timestamp_expired"))
+
+
+def test_each_part_of_a_signature_is_needed() -> None:
+    keys, private = ring(1)
+    good = headers_of(private[1], 1, AT)
+    assert outcome(keys, {}) is None
+    assert outcome(keys, {"accept": "*/*"}) is None
+    for name, found in (
+        ("key", "token_authentication_failure"), ("signature", "signature_is_missing_from_headers"),
+        ("timestamp", "timestamp_is_missing_from_headers"),
+    ):  # fmt: skip
+        header = f"kalshi-access-{name}"
+        assert outcome(keys, good | {header: ""}) == (401, found)
+        assert outcome(keys, {key: good[key] for key in good if key != header}) == (401, found)
+        # One alone is a signature that lacks the others.
+        assert outcome(keys, {header: good[header]})[0] == 401
+    for stamp in ("now", "1.5", "-5", "1" * 16, " 5", "٣"):
+        found = outcome(keys, good | {"kalshi-access-timestamp": stamp})
+        assert found == (401, "timestamp_is_missing_from_headers")
+    for name in ("me", name_of(1)[:-1], f"{name_of(1)}0", name_of(1).replace("-", "")):
+        assert outcome(keys, good | {"kalshi-access-key": name}) == (401, "INVALID_PARAMETER")
+    assert outcome(keys, good | {"kalshi-access-key": name_of(2)}) == (401, "NOT_FOUND")
+    assert outcome(keys, good | {"kalshi-access-key": name_of(1).upper()}) == 1
+
+
+def test_a_signature_is_good_for_its_text_and_key_only() -> None:
+    keys, private = ring(1, 2)
+    bad = (401, "INCORRECT_API_KEY_SIGNATURE")
+    assert outcome(keys, headers_of(private[2], 2, AT)) == 2
+    assert outcome(keys, headers_of(private[2], 1, AT)) == bad
+    for text in (f"{AT}GET{PATH}?a=1", f"{AT}POST{PATH}", f"{AT + 1}GET{PATH}", f"{AT}GET/portfolio"):
+        assert outcome(keys, headers_of(private[1], 1, AT, text)) == bad
+    good = headers_of(private[1], 1, AT)
+    signature = good["kalshi-access-signature"]
+    for other in ("AAAA", f"{signature}\n", signature[:-2], f"*{signature[1:]}", "é"):
+        assert outcome(keys, good | {"kalshi-access-signature": other}) == bad
+
+
+def test_keys_are_forgotten_by_their_owner_only() -> None:
+    keys, private = ring(1, 2)
+    assert [key.key_id for key in keys.of_user(1)] == [name_of(1)]
+    assert not keys.remove(name_of(1), 2)
+    assert not keys.remove(name_of(3), 1)
+    assert keys.remove(name_of(1), 1)
+    assert not keys.remove(name_of(1), 1)
+    assert keys.of_user(1) == []
+    assert outcome(keys, headers_of(private[1], 1, AT)) == (401, "NOT_FOUND")
+    assert outcome(keys, headers_of(private[2], 2, AT)) == 2
+
+
+def test_a_key_says_who_calls() -> None:
+    public = Ed25519PrivateKey.generate().public_key()
+    assert RegisteredKey("k", 3, "n", public).path_values == {"user": "3"}
+    for number in (0, 7):
+        locked = RegisteredKey("k", 3, "n", public, subaccount=number)
+        assert locked.path_values == {"user": "3", "lock": str(number)}

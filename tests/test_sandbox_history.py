@@ -286,6 +286,133 @@ def test_a_target_allocation_spreads_what_is_available() -> None:
         assert member.done(200, "GET", path)["allocations"] == []
 
 
+def test_moves_between_shards_at_their_edges() -> None:
+    by_shard = EngineOptions(money="by_shard")
+    path = "/portfolio/intra_exchange_instance_transfer"
+    with Sandbox(users=2, days=1, crypto_hours=0, engine=by_shard) as sandbox, Member(sandbox) as member:
+        plain = {"source": "event_contract", "destination": "event_contract", "amount": 1}
+
+        def moved(status: int = 200, **fields: Any) -> Any:
+            return member.done(status, "POST", path, plain | fields)
+
+        def parts() -> dict[tuple[int, int], str]:
+            rows = member.done(200, "GET", "/portfolio/subaccounts/balances")["subaccount_balances"]
+            return {(row["subaccount_number"], row["exchange_index"]): row["balance"] for row in rows}
+
+        member.done(201, "POST", "/portfolio/subaccounts", {})
+        ends = ("source_exchange_shard", "destination_exchange_shard")
+        for shard in (1, 2, 3):  # the least that can be moved, to every shard and back
+            moved(**{ends[1]: shard})
+            assert parts()[0, shard] == "0.0001"
+            moved(**{ends[0]: shard})
+        assert parts()[0, 0] == "10000.0000"
+        for name in ends:
+            for shard in (-1, 4):
+                moved(400, **{name: shard})
+        moved(400)
+        moved(400, **{ends[0]: 2, ends[1]: 2})
+        for name in ("source", "destination", "amount"):
+            missing = moved(400, **{name: None}, destination_exchange_shard=1)
+            assert "required" in missing["error"]["details"]
+            assert moved(400, **{name: []}, destination_exchange_shard=1)["code"] == "bad_request"
+        moved(400, source="margined", destination_exchange_shard=1)
+        moved(400, source="margined", destination="margined", destination_exchange_shard=1)
+        # A client's id goes with the primary account and is taken once for each shard it comes from.
+        named = {"client_transfer_id": "00000000-0000-4000-8000-000000000007"}
+        for one in ("source", "destination"):
+            moved(400, **named, **{f"{one}_subaccount": 1, ends[1]: 1})
+        first = moved(**named, **{ends[1]: 1})["transfer_id"]
+        moved(409, **named, **{ends[1]: 2})
+        second = moved(**named, **{ends[0]: 1})["transfer_id"]
+        other = named | {"client_transfer_id": "00000000-0000-4000-8000-000000000008"}
+        moved(**other, **{ends[1]: 1})
+        moved(409, **other, **{ends[1]: 1})
+        rows = member.done(200, "GET", f"{path}s")["transfers"]
+        assert (rows[1]["transfer_id"], rows[2]["transfer_id"]) == (second, first)
+        assert rows[2] == named | {
+            "amount": "0.0001", "created_ts": 1795186800, "destination": "event_contract",
+            "destination_exchange_shard": 1, "source": "event_contract", "source_exchange_shard": 0,
+            "status": "complete", "transfer_id": first,
+        }  # fmt: skip
+        assert "client_transfer_id" not in rows[3]
+        assert len({row["transfer_id"] for row in rows}) == len(rows) == 9
+        assert member.done(200, "GET", f"{path}s/{second}")["transfer"] == rows[1]
+        member.done(404, "GET", f"{path}s/{second}", user=1)
+        assert member.done(200, "GET", f"{path}s", user=1) == {"transfers": []}
+        # Between subaccounts of a shard, and between those of two.
+        moved(destination_subaccount=1, amount=50_000)
+        moved(source_subaccount=1, destination_exchange_shard=2, amount=20_000)
+        moved(destination_subaccount=1, destination_exchange_shard=3, amount=10_000)
+        found = parts()
+        assert (found[1, 0], found[0, 2], found[1, 3]) == ("3.0000", "2.0000", "1.0000")
+        page = member.done(200, "GET", f"{path}s", query="?limit=5")
+        assert len(page["transfers"]) == 5
+        rest = member.done(200, "GET", f"{path}s", query=f"?limit=500&cursor={page['cursor']}")
+        assert len(rest["transfers"]) == 7
+        assert "cursor" not in rest
+        for limit in ("0", "501", "-1"):
+            member.done(400, "GET", f"{path}s", query=f"?limit={limit}")
+        assert len(member.done(200, "GET", f"{path}s", query="?limit=1")["transfers"]) == 1
+
+
+def test_transfers_come_by_the_hundred() -> None:
+    path = "/portfolio/intra_exchange_instance_transfer"
+    with Sandbox(days=1, crypto_hours=0) as sandbox, Member(sandbox) as member:
+        move = {"source": "event_contract", "destination": "event_contract", "amount": 1}
+        for _ in range(101):
+            member.done(200, "POST", path, move | {"destination_exchange_shard": 1})
+        assert len(member.done(200, "GET", f"{path}s")["transfers"]) == 100
+
+
+def test_a_target_allocation_at_its_edges() -> None:
+    by_shard = EngineOptions(money="by_shard")
+    path = "/portfolio/target_balance_allocation"
+    with Sandbox(days=1, crypto_hours=0, engine=by_shard) as sandbox, Member(sandbox) as member:
+
+        def spread(*shares: tuple[Any, Any], status: int = 200, **more: Any) -> list[str]:
+            rows = [{"exchange_index": shard, "percent": percent} for shard, percent in shares]
+            member.done(status, "POST", path, {"allocations": rows} | more)
+            parts = member.done(200, "GET", "/portfolio/balance")["balance_breakdown"]
+            return [row["balance"] for row in parts]
+
+        for reservation in ("none", "max", "sum"):
+            spread((0, 100), resting_margin_reservation=reservation)
+            assert member.done(200, "GET", path)["resting_margin_reservation"] == reservation
+        assert spread((3, 100), (0, 0)) == ["0.0000", "0.0000", "0.0000", "10000.0000"]
+        assert member.done(200, "GET", path)["resting_margin_reservation"] == "sum"
+        # Of two that have too much each gives what it has.
+        assert spread((1, 50), (2, 50)) == ["0.0000", "5000.0000", "5000.0000", "0.0000"]
+        assert spread((0, 70), (3, 30)) == ["7000.0000", "0.0000", "0.0000", "3000.0000"]
+        assert spread((0, 30), (3, 70)) == ["3000.0000", "0.0000", "0.0000", "7000.0000"]
+        before = spread((0, 33), (1, 33), (2, 34))
+        assert before == ["3300.0000", "3300.0000", "3400.0000", "0.0000"]
+        for bad in (
+            [(0, 99)], [(0, 101)], [(0, 100), (0, 0)], [(4, 100)], [(-1, 100)], [(0, 150), (1, -50)],
+            [(None, 100)], [(0, None)], [("0", 100)], [(0, "100")], [(0, 100), (4, 0)],
+        ):  # fmt: skip
+            assert spread(*bad, status=400) == before
+        assert spread((0, 100), resting_margin_reservation="all", status=400) == before
+        # None at all is an end of it, and moves nothing.
+        assert spread() == before
+        user = sandbox._exchange.accounts[0].user_id
+        # What orders reserve stays where it is, and no part of a centicent is moved.
+        sandbox.floor.call(lambda engine: engine.deposit(user, 199))
+        member.order("bid", "0.10", "1000")
+        assert spread((1, 100)) == ["0.0000", "9900.0001", "0.0000", "0.0000"]
+        assert sandbox.floor.call(lambda engine: engine.wallet(user).available) == 99
+
+
+def test_where_money_is_pooled_an_allocation_moves_none() -> None:
+    path = "/portfolio/target_balance_allocation"
+    with Sandbox(days=1, crypto_hours=0) as sandbox, Member(sandbox) as member:
+        shares = [{"exchange_index": 2, "percent": 100}]
+        member.done(200, "POST", path, {"allocations": shares})
+        assert member.done(200, "GET", path)["allocations"] == shares
+        member.clear()
+        member.order("bid", "0.99", "10000")
+        assert member.done(200, "GET", "/portfolio/balance")["balance_dollars"] == "100.0000"
+
+
 # --- smaller things -----------------------------------------------------------------------------------
 
 

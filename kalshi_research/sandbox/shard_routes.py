@@ -134,11 +134,13 @@ def _spread(engine: Engine, user: str, shares: dict[int, int]) -> None:
     missing = {
         shard: total * shares.get(shard, 0) // 100 * _CENTICENT - money for shard, money in free.items()
     }
-    givers = {shard: -money for shard, money in missing.items() if money < 0}
-    for taker, wanted in missing.items():
-        for giver, spare in givers.items():
-            amount = min(wanted, spare) if wanted > 0 else 0
-            if amount > 0:
-                engine.move(user, 0, giver, taker, amount)
-                givers[giver] = spare - amount
-                missing[taker] -= amount
+    givers = [(shard, -money) for shard, money in missing.items() if money < 0]
+    takers = [(shard, money) for shard, money in missing.items() if money > 0]
+    while givers and takers:
+        (giver, spare), (taker, wanted) = givers.pop(), takers.pop()
+        amount = min(spare, wanted)
+        engine.move(user, 0, giver, taker, amount)
+        if spare > amount:
+            givers.append((giver, spare - amount))
+        if wanted > amount:
+            takers.append((taker, wanted - amount))
