@@ -185,6 +185,14 @@ class Client:
         call = self._checked("GET", path, params, None)
         return self._caller.call(call, self._seconds(deadline)).body
 
+    def dated(self, path: str, *, deadline: float | None = None) -> tuple[Any, str]:
+        """The answer of a GET as plain data, with the header ``Date`` that it came with.
+
+        That header is the exchange's own clock. Reads of one's account lag behind it.
+        """
+        reply = self._caller.call(self._checked("GET", path, None, None), self._seconds(deadline))
+        return parse_object(reply.body), reply.date
+
     def pages(
         self,
         path: str,

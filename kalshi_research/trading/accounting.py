@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kalshi_research.errors import OpenOrdersWarning, warn
 from kalshi_research.trading.evidence import read_orders
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from kalshi_research.trading.desk import Desk
     from kalshi_research.trading.journal import Intent
 
-__all__ = ["account", "earlier_resting"]
+__all__ = ["account", "announce_late"]
+
+_RECENT: Final = 2 * 86_400.0
+"""For so long settled orders stay in the journal at least [s]."""
 
 
 def account(desk: Desk) -> list[Intent]:
@@ -44,34 +47,74 @@ def account(desk: Desk) -> list[Intent]:
 def _account(desk: Desk) -> tuple[list[Intent], str]:
     journal, pace = desk.journal, desk.pace
     desk.observe()
-    everything = journal.intents()
-    left = [i for i in everything.values() if i.open and not journal.is_busy(i, pace.now())]
+    left = [intent for intent in journal.open_intents() if not journal.is_busy(intent, pace.now())]
     creates = [intent.key for intent in left if intent.act == "create"]
     changes = [intent.key for intent in left if intent.act != "create"]
-    found: dict[str, Intent] = {}
-    if creates:
-        search = Search(desk, creates)
-        search.look()
-        if search.half_proven:
-            pace.sleep(pace.seconds(pace.looks_apart))
-        found |= settle(desk, creates, 0.0, search)
-    if changes:
-        found |= settle_changes(desk, changes, 0.0)
-    return list(found.values()), _news(desk, found, everything)
+    search = Search(desk, creates)
+    found = settle(desk, creates, 0.0, search) | settle_changes(desk, changes, 0.0)
+    if any(intent.open and key in desk.absent_at for key, intent in found.items()):
+        # A second look decides something.
+        pace.sleep(pace.seconds(pace.looks_apart))
+        found |= settle(desk, creates, 0.0, search) | settle_changes(desk, changes, 0.0)
+    everything = journal.intents()
+    resting = _resting(desk, everything)
+    announce_late(desk.contradicted(resting))
+    _fold(desk, resting)
+    return list(found.values()), _news(desk, found, _earlier(desk, resting, everything))
 
 
-def earlier_resting(desk: Desk, intents: dict[str, Intent]) -> list[OrderFacts]:
-    """Resting orders that another session wrote into the journal."""
-    earlier = {
-        i.key for i in intents.values() if i.act == "create" and i.session != desk.journal.session
-    }
-    if not earlier:
+def _resting(desk: Desk, intents: dict[str, Intent]) -> list[OrderFacts]:
+    """What rests on the exchange; nothing is asked where no other session wrote into the journal."""
+    here = desk.journal.session
+    if all(intent.session == here for intent in intents.values()):
         return []
     shown = read_orders(desk.client, status="resting", seconds=desk.read_seconds)
-    return [order for order in shown.by_order_id.values() if order.client_order_id in earlier]
+    return list(shown.by_order_id.values())
 
 
-def _news(desk: Desk, found: dict[str, Intent], everything: dict[str, Intent]) -> str:
+def _earlier(desk: Desk, resting: list[OrderFacts], intents: dict[str, Intent]) -> list[OrderFacts]:
+    """Resting orders that another session wrote into the journal."""
+    here = desk.journal.session
+    return [
+        order
+        for order in resting
+        if (mine := intents.get(order.client_order_id)) is not None
+        and mine.act == "create"
+        and mine.session != here
+    ]
+
+
+def _fold(desk: Desk, resting: list[OrderFacts]) -> None:
+    """Have the journal forget, if it is long, what is settled and neither rests nor is recent.
+
+    Days of limits are counted from the orders of two days; the clock of an order, where that is
+    later than this machine's, is believed, so that a clock that jumps forgets nothing.
+    """
+    names = {order.client_order_id for order in resting} | {order.order_id for order in resting}
+    latest = max((intent.sent_at for intent in desk.journal.intents().values()), default=0.0)
+    recent = min(desk.pace.now(), latest) - _RECENT
+
+    def matters(intent: Intent) -> bool:
+        if max(intent.sent_at, intent.until) >= recent:
+            return True
+        return intent.act == "create" and bool(names & {intent.key, intent.order_id})
+
+    desk.journal.fold(matters)
+
+
+def announce_late(late: list[Intent]) -> None:
+    """Say that orders rest, or have rested, that were said not to be placed."""
+    if late:
+        first = OrderTerms.restored(late[0].terms).sentence
+        warn(
+            f"{len(late)} came to light that was said not to be placed ({first}: {late[0].status}).\n"
+            "It was taken later than settle_margin allows for; was it placed again since?\n"
+            "get_open_orders(client) lists all orders, cancel_order(client, order_id) takes one back.",
+            OpenOrdersWarning,
+        )
+
+
+def _news(desk: Desk, found: dict[str, Intent], resting: list[OrderFacts]) -> str:
     """What is left of earlier sessions, in words; empty for nothing."""
     lines = []
     unknown = [intent for intent in found.values() if intent.open]
@@ -84,7 +127,6 @@ def _news(desk: Desk, found: dict[str, Intent], everything: dict[str, Intent]) -
     if late:
         first = OrderTerms.restored(late[0].terms).sentence
         lines.append(f"{len(late)} found to be placed whose answer was lost ({first}: {late[0].status})")
-    resting = earlier_resting(desk, everything)
     if resting:
         lines.append(f"{len(resting)} resting, such as one in {resting[0].ticker}")
     if not lines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -24,7 +25,7 @@ from kalshi_research.errors import (
 from kalshi_research.schemas.order_facts import OrderFacts, Receipt, receipt_of
 from kalshi_research.trading.journal import Intent
 from kalshi_research.trading.placing import DEFINITE
-from kalshi_research.trading.report import OrderReport, report_of
+from kalshi_research.trading.report import OrderReport, report_of, status_word
 from kalshi_research.trading.requests import Request, amend_request, cancel_request, decrease_request
 from kalshi_research.trading.settling import Change, find_order, settle_changes
 from kalshi_research.trading.terms import OrderTerms, price_text, quantity_text
@@ -138,6 +139,7 @@ def begin_change(desk: Desk, act: str, order_id: str, stored: dict[str, Any]) ->
             order_id=order_id,
             until=until,
             sends=1,
+            since=desk.instant(),
         )
         journal.workers[key] = threading.current_thread()
         journal.write(row)
@@ -182,12 +184,13 @@ def amend(
     names = {order.client_order_id, updated_client_order_id} - {""}
 
     def fits(receipt: Receipt) -> bool:
-        filled, left = receipt.filled, receipt.remaining
-        size = filled is None or left is None or not left or filled + left == after.count
+        # What it filled is what crossing the book has filled now; more may have been filled before.
+        now, left = receipt.filled or 0, receipt.remaining or 0
+        size = receipt.order is not None or order.filled + now + left <= after.count
         shown = receipt.order is None or receipt.order.yes_price == after.yes_price
         return size and shown and (not receipt.client_order_id or receipt.client_order_id in names)
 
-    return _carry_out(desk, key, request, after, fits)
+    return _carry_out(desk, key, request, after, fits, filled=order.filled)
 
 
 def decrease(
@@ -220,8 +223,16 @@ def decrease(
     return _carry_out(desk, key, request, after, fits)
 
 
-def _carry_out(desk: Desk, key: str, request: Request, after: OrderTerms, fits: Any) -> OrderReport:
-    """Send a change once, and account for it whatever comes back."""
+def _carry_out(
+    desk: Desk,
+    key: str,
+    request: Request,
+    after: OrderTerms,
+    fits: Callable[[Receipt], bool],
+    *,
+    filled: int | None = None,
+) -> OrderReport:
+    """Send a change once, and account for it whatever comes back; `filled` was so before."""
     intent = desk.journal.get(key)
     order_id = intent.order_id if intent is not None else ""
     cause: KalshiError | None = None
@@ -235,30 +246,36 @@ def _carry_out(desk: Desk, key: str, request: Request, after: OrderTerms, fits: 
     except KalshiError as error:
         cause = error
     else:
-        return _done(desk, key, receipt, after)
+        said = _said(desk, receipt, after, filled)
+        if said is not None:
+            return _report(desk, desk.journal.note(key, state="ACKED", note="", **said))
     desk.gave_up[key] = desk.pace.monotonic()
     if isinstance(cause, ApiError) and cause.status in DEFINITE:
         desk.journal.note(key, state="REJECTED", note=printable(cause.code or str(cause.status), 60))
         _refused(desk, order_id, after, cause)
-    desk.journal.note(key, state="UNKNOWN", note=printable(str(cause).splitlines()[0], 120))
+    why = "nothing of the order rests any more" if cause is None else str(cause).splitlines()[0]
+    desk.journal.note(key, state="UNKNOWN", note=printable(why, 120))
     intent = settle_changes(desk, [key], desk.pace.seconds(desk.pace.patience))[key]
     return _outcome(desk, intent, cause)
 
 
-def _done(desk: Desk, key: str, receipt: Receipt, after: OrderTerms) -> OrderReport:
-    """Write down a change that the exchange confirmed."""
-    filled, left = receipt.filled, receipt.remaining
+def _said(desk: Desk, receipt: Receipt, after: OrderTerms, before: int | None) -> dict[str, Any] | None:
+    """What a confirmed change made of its order; None where the confirmation leaves that open."""
+    order, left = receipt.order, receipt.remaining
+    if order is not None:
+        filled, left, status = order.filled, order.remaining, order.status
+        return {"status": status_word(status, filled), "filled": filled, "remaining": left}
     if left is None:  # it says so only if the size has changed
         shown = _journalled(desk, receipt.order_id)
         filled = (shown.filled if shown is not None else None) or 0
         left = after.count - filled
-    if filled is None:
+    if left:
         filled = max(0, after.count - left)
-    status = "executed" if not left and filled == after.count else "canceled" if not left else "resting"
-    if left and filled:
-        status = "partial"
-    intent = desk.journal.note(key, state="ACKED", status=status, filled=filled, remaining=left, note="")
-    return _report(desk, intent)
+        return {"status": status_word("resting", filled), "filled": filled, "remaining": left}
+    if before is not None and before + (receipt.filled or 0) == after.count:
+        return {"status": "executed", "filled": after.count, "remaining": 0}
+    # It has ended, by fills that came in between or because the rest was taken away.
+    return None
 
 
 def _report(desk: Desk, intent: Intent) -> OrderReport:

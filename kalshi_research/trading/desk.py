@@ -20,13 +20,17 @@ from kalshi_research.errors import ConfigError, InputError, KalshiError, NotFoun
 from kalshi_research.market_data.arguments import check_client
 from kalshi_research.trading.evidence import watermark
 from kalshi_research.trading.journal import Intent, Journal
-from kalshi_research.trading.pace import ExchangeClock, Pace
+from kalshi_research.trading.pace import ExchangeClock, Pace, Sighting
 from kalshi_research.trading.places import journal_path
+from kalshi_research.trading.proof import as_found
 from kalshi_research.trading.rules import MarketRules
 from kalshi_research.trading.terms import OrderTerms, check_ticker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kalshi_research.client import Client
+    from kalshi_research.schemas.order_facts import OrderFacts
     from kalshi_research.trading.limits import Limits
     from kalshi_research.trading.requests import Request
 
@@ -58,6 +62,8 @@ class Desk:
         When the wait for an answer ended, by key [monotonic s].
     absent_at : dict
         When a look first counted that did not show an order or a change, by key [monotonic s].
+    over_at : dict
+        An instant on the exchange's clock after the wait for an answer, by key [s since 1970].
     """
 
     def __init__(self, client: Client) -> None:
@@ -69,6 +75,7 @@ class Desk:
         self.accounting = threading.Lock()
         self.gave_up: dict[str, float] = {}
         self.absent_at: dict[str, float] = {}
+        self.over_at: dict[str, float] = {}
         self._rules: dict[str, tuple[float, MarketRules]] = {}
         self._writing = threading.local()
 
@@ -118,10 +125,17 @@ class Desk:
 
     # What is known
 
-    def observe(self) -> None:
-        """Learn how fresh the reads are."""
-        instant = watermark(self.client, seconds=self.read_seconds)
-        self.clock.observe(instant, self.pace.now())
+    def observe(self) -> Sighting:
+        """Learn how fresh the reads are that follow."""
+        asked, local = self.pace.monotonic(), self.pace.now()
+        instant, date = watermark(self.client, seconds=self.read_seconds)
+        seen = Sighting(instant, local, date, self.pace.monotonic(), asked)
+        self.clock.observe(seen)
+        return seen
+
+    def instant(self) -> float:
+        """The exchange's clock now, or somewhat before, for the journal; 0 where it is not known."""
+        return self.clock.at_least(self.pace.monotonic()) or 0.0
 
     @property
     def read_seconds(self) -> float:
@@ -225,6 +239,15 @@ class Desk:
     def open_creates(self) -> list[Intent]:
         """New orders that something has still to become of."""
         return [intent for intent in self.journal.open_intents() if intent.act == "create"]
+
+    def contradicted(self, shown: Iterable[OrderFacts]) -> list[Intent]:
+        """Orders that were said not to be placed and are shown all the same: set right, and answered."""
+        late = {}
+        for order in shown:
+            intent = self.journal.get(order.client_order_id) if order.client_order_id else None
+            if intent is not None and (intent.act, intent.state) == ("create", "NOT_PLACED"):
+                late[intent.key] = as_found(intent, order, "it came to light late")
+        return list(self.journal.settle(late, reopen=True).values()) if late else []
 
     def equal_open(self, terms: OrderTerms, but: str = "") -> Intent | None:
         """An order that would do the same and is not accounted for."""

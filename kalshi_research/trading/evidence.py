@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from kalshi_research.client import Pages
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Evidence", "read_order", "read_orders", "read_position", "strange_fills", "watermark"]
 
-_SLACK: Final = 3600
-"""How much earlier than its sending an order is looked for, whatever the clocks say [s]."""
 _PAGE: Final = {"2026": 1000, "2025": 100}
 
 
@@ -57,19 +56,12 @@ def _rows(client: Client, path: str, key: str, params: dict[str, Any], seconds: 
         yield from page.json()[key]
 
 
-def _since(client: Client, sent_at: float | None) -> int | None:
-    """The earliest creation to look for; a simulated exchange may show another year."""
-    if sent_at is None or client.simulated:
-        return None
-    return max(0, int(sent_at) - _SLACK)
-
-
 def read_orders(
     client: Client,
     ticker: str | None = None,
     *,
     status: str | None = None,
-    sent_at: float | None = None,
+    since: float | None = None,
     historical: bool = False,
     seconds: float = 30.0,
 ) -> Evidence:
@@ -82,8 +74,8 @@ def read_orders(
         Only of this market.
     status : str, optional
         Only in this state; by default in every one.
-    sent_at : float, optional
-        None older than an hour before this is needed [s since 1970].
+    since : float, optional
+        None that were created before this are needed, by the exchange's clock [s since 1970].
     historical : bool
         Also those that were handed over to the archive.
     seconds : float
@@ -95,17 +87,21 @@ def read_orders(
         If not everything could be read.
     """
     found = Evidence()
-    query = {"ticker": ticker, "status": status, "min_ts": _since(client, sent_at)}
+    query = {"ticker": ticker, "status": status, "min_ts": _whole(since)}
     for row in _rows(client, "/portfolio/orders", "orders", query, seconds):
         found.add(order_facts(row))
     if historical and client.dialect != "2025":
         query = {"ticker": ticker}
         for row in _rows(client, "/historical/orders", "orders", query, seconds):
             order = order_facts(row)
-            if sent_at is not None and not client.simulated and _older(order, sent_at - _SLACK):
+            if since is not None and _older(order, since):
                 break  # newest first
             found.add(order)
     return found
+
+
+def _whole(instant: float | None) -> int | None:
+    return None if instant is None else max(0, int(instant))
 
 
 def _older(order: OrderFacts, instant: float) -> bool:
@@ -136,10 +132,10 @@ def read_order(client: Client, order_id: str, *, seconds: float = 30.0) -> Order
 
 def strange_fills(
     client: Client,
-    ticker: str,
+    ticker: str | None,
     known: Iterable[str],
     *,
-    sent_at: float | None = None,
+    since: float | None = None,
     seconds: float = 30.0,
 ) -> list[FillFacts]:
     """Fills of orders that are not among the known ids: an order that no list shows yet.
@@ -150,20 +146,23 @@ def strange_fills(
         If not everything could be read.
     """
     ids = set(known)
-    query = {"ticker": ticker, "min_ts": _since(client, sent_at)}
+    query = {"ticker": ticker, "min_ts": _whole(since)}
     fills = (fill_facts(row) for row in _rows(client, "/portfolio/fills", "fills", query, seconds))
     return [fill for fill in fills if fill.order_id not in ids]
 
 
-def watermark(client: Client, *, seconds: float = 30.0) -> float:
-    """The instant up to which the reads of one's account are complete [s since 1970].
+def watermark(client: Client, *, seconds: float = 30.0) -> tuple[float, float | None]:
+    """The instant up to which the reads of one's account are complete, and the exchange's time of day.
+
+    The time of day is that of the header ``Date``, in whole seconds; None where it says none. That
+    of a simulated exchange is another clock than that of its reads, and is left out as well.
 
     Raises
     ------
     KalshiError
         If it could not be read.
     """
-    answer = client.request("GET", "/exchange/user_data_timestamp", deadline=seconds)
+    answer, date = client.dated("/exchange/user_data_timestamp", deadline=seconds)
     said = answer.get("as_of_time")
     try:
         moment = datetime.fromisoformat(said)
@@ -171,6 +170,15 @@ def watermark(client: Client, *, seconds: float = 30.0) -> float:
         moment = None
     if moment is None:
         raise DecodeError("the exchange does not say how fresh its answers are", where="$.as_of_time")
+    as_of = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    return as_of, None if client.simulated else _dated(date)
+
+
+def _dated(header: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(header)
+    except (TypeError, ValueError):
+        return None
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
 
 

@@ -11,6 +11,10 @@ have announced was not sent.
                     → REJECTED        the exchange said no
                     → NOT_PLACED      evidence says it never arrived
                     → UNKNOWN         → any of the three, by evidence
+
+Now and then the file is folded: another one, which holds the newest state of all that still
+matters and nothing else, takes its place at once. Who waits for the lock of the old one goes on in the
+new one.
 """
 
 from __future__ import annotations
@@ -21,11 +25,13 @@ import secrets
 import threading
 import weakref
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from kalshi_research.errors import JournalError, printable
 from kalshi_research.trading.locks import hold, release, try_hold
@@ -39,6 +45,10 @@ SETTLED: Final = ("ACKED", "REJECTED", "NOT_PLACED")
 """States that are final for the journal; what an acknowledged order does later the exchange knows."""
 
 _TORN: Final = b"#torn\n"
+_FEW_LINES: Final = 5_000
+"""So many are read in a twentieth of a second; folding them would gain nothing."""
+_TURNS: Final = 100
+_NO_FILE: Final = (-1, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,9 @@ class Intent:
         After this nobody is still sending it [s since 1970].
     sends : int
         How often it was sent.
+    since : float
+        The clock of the exchange when it was sent, or somewhat before [s since 1970]; 0 where that is
+        not known.
     """
 
     key: str
@@ -86,6 +99,7 @@ class Intent:
     note: str = ""
     until: float = 0.0
     sends: int = 0
+    since: float = 0.0
 
     @property
     def open(self) -> bool:
@@ -117,13 +131,19 @@ class Journal:
         self._orders: dict[str, str] = {}
         self._offset = 0
         self._lines = 0
+        self._file = _NO_FILE
         self._lock = threading.RLock()
         self._held = False
         self.workers: dict[str, threading.Thread] = {}
-        self._handle = _open(path)
-        self._alive = self._sign_on()
+        self._handles = [_open(path)]
+        self._handles.append(self._sign_on())
         mark = self._session_path(self.session)
-        self._finish = weakref.finalize(self, _let_go, os.getpid(), self._handle, self._alive, mark)
+        self._finish = weakref.finalize(self, _let_go, os.getpid(), self._handles, mark)
+
+    @property
+    def _handle(self) -> int:
+        """Of the file that this process reads and writes; below 0 after the end."""
+        return self._handles[0]
 
     # Reading
 
@@ -187,10 +207,31 @@ class Journal:
 
     def _take(self) -> None:
         try:
-            hold(self._handle)
+            self._hold_current()
         except OSError as error:
             raise self._unusable("locked", error) from None
         self._held = True
+
+    def _hold_current(self) -> None:
+        for _ in range(_TURNS):
+            hold(self._handle)
+            if self._is_current():
+                return
+            # Another process has folded it: nobody reads this one any more.
+            self._go_on_in(_open(self.path))
+        raise OSError(0, "another file takes its place again and again")
+
+    def _is_current(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._handle), self.path.stat())
+        except FileNotFoundError:  # somebody took it away; what is known is better kept here
+            return True
+
+    def _go_on_in(self, handle: int) -> None:
+        """Read and write another file from now on."""
+        self._file = _NO_FILE  # the numbers of files that are gone are given to new ones
+        before, self._handles[0] = self._handles[0], handle
+        os.close(before)
 
     def write(self, *intents: Intent, durable: bool = True) -> None:
         """Append the newest state of intents.
@@ -224,10 +265,89 @@ class Journal:
             self.write(changed)
             return changed
 
+    def settle(
+        self, changes: Mapping[str, Mapping[str, Any]], *, reopen: bool = False
+    ) -> dict[str, Intent]:
+        """Append changes of intents that are still open, all at once.
+
+        What another thread or process has settled meanwhile stays as it is.
+
+        Parameters
+        ----------
+        changes : mapping
+            Fields by name, by key.
+        reopen : bool
+            Also of those that are settled as not placed.
+
+        Returns
+        -------
+        dict
+            The intents by key, as they are then.
+        """
+        with self.locked():
+            found = {key: self._intents[key] for key in changes if key in self._intents}
+            changed = {
+                key: replace(intent, **changes[key])
+                for key, intent in found.items()
+                if intent.open or (reopen and intent.state == "NOT_PLACED")
+            }
+            if changed:
+                self.write(*changed.values())
+            return found | changed
+
+    def fold(self, matters: Callable[[Intent], bool]) -> bool:
+        """Begin the file anew with what still matters, if it is long and little of it does.
+
+        Open intents are kept, and all those of processes that live.
+
+        Parameters
+        ----------
+        matters : callable
+            Whether a settled intent of a process that is gone is to be kept.
+
+        Returns
+        -------
+        bool
+            Whether it was done.
+        """
+        with self.locked():
+            if self._lines < _FEW_LINES:
+                return False
+            alive = {session: self.is_alive(session) for session in self._sessions()}
+            kept = [i for i in self._intents.values() if i.open or alive[i.session] or matters(i)]
+            if 2 * len(kept) > self._lines:
+                return False
+            lines = b"".join(map(_line, kept))
+            # A folder that is full, or a system that lets no open file be replaced: it stays as it is.
+            with suppress(OSError, JournalError):
+                self._replace(lines)
+                return True
+            return False
+
+    def _sessions(self) -> set[str]:
+        return {intent.session for intent in self._intents.values()}
+
+    def _replace(self, data: bytes) -> None:
+        """Put a file with other contents in the place of this one; a crash leaves one of the two."""
+        temporary = self.path.with_name(f"{self.path.stem}.{self.session}.folding")
+        temporary.unlink(missing_ok=True)
+        handle = _open(temporary)
+        try:
+            hold(handle)  # nobody else knows its name
+            _write_all(handle, data)
+            os.fsync(handle)
+            temporary.replace(self.path)
+        except BaseException:
+            os.close(handle)
+            temporary.unlink(missing_ok=True)
+            raise
+        # From here on others wait for the new file, whose lock is held.
+        self._go_on_in(handle)
+        _sync_folder(self.path.parent)
+
     def close(self) -> None:
         """Let go of the files."""
         with self._lock:
-            self._handle = self._alive = -1
             self._finish()
 
     # Inside
@@ -236,6 +356,9 @@ class Journal:
         """Hold a file that says that this process lives; remove those of the dead."""
         for path in self.path.parent.glob(f"{self.path.stem}.*.session"):
             self.is_alive(path.name.split(".")[-2])
+        for path in self.path.parent.glob(f"{self.path.stem}.*.folding"):
+            if not self.is_alive(path.name.split(".")[-2]):
+                path.unlink(missing_ok=True)
         path = self._session_path(self.session)
         for _ in range(10):
             handle = _open(path)
@@ -268,7 +391,11 @@ class Journal:
     def _catch_up(self, *, mine: bool = False) -> None:
         """Read what was appended since; mark a torn end, whose writer is dead."""
         try:
-            size = os.fstat(self._handle).st_size
+            about = os.fstat(self._handle)
+            size = about.st_size
+            if (about.st_dev, about.st_ino) != self._file:
+                self._forget()
+                self._file = (about.st_dev, about.st_ino)
             if size < self._offset:
                 raise self._damaged("is shorter than it was")
             data = _read_from(self._handle, self._offset, size - self._offset)
@@ -301,10 +428,13 @@ class Journal:
         if intent.order_id and intent.act == "create":
             self._orders[intent.order_id] = intent.key
 
-    def _damaged(self, what: str) -> JournalError:
+    def _forget(self) -> None:
         self._offset = self._lines = 0
         for known in (self._intents, self._open, self._orders):
             known.clear()
+
+    def _damaged(self, what: str) -> JournalError:
+        self._forget()
         return JournalError(
             f"the order journal {printable(self.path)} {what}; nothing was sent.\n"
             "Look at your orders on the exchange, then rename that file: a new one will be begun."
@@ -329,11 +459,22 @@ def _open(path: Path) -> int:
     )
 
 
-def _let_go(process: int, handle: int, alive: int, mark: Path) -> None:
+def _let_go(process: int, handles: list[int], mark: Path) -> None:
     if process == os.getpid():  # a forked child must not take the mark of its parent away
-        os.close(handle)
-        os.close(alive)
+        left, handles[:] = handles[:], [-1, -1]
+        for handle in left:
+            os.close(handle)
         mark.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the disk have the names in a folder; where a folder cannot be opened there is no way."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _write_all(handle: int, data: bytes) -> None:
@@ -354,6 +495,8 @@ def _read_from(handle: int, offset: int, count: int) -> bytes:
 
 
 _FIELDS: Final = tuple(Intent.__dataclass_fields__)
+_LATER: Final = ("since",)
+"""Fields that lines of earlier releases do not have."""
 
 
 def _line(intent: Intent) -> bytes:
@@ -369,7 +512,7 @@ def _parsed(line: bytes) -> Intent | None:
     try:
         if int(mark, 16) != zlib.crc32(text) or len(mark) != 8:
             return None
-        stored = json.loads(text)
-        return Intent(**{name: stored[name] for name in _FIELDS})
+        stored = msgspec.json.decode(text)
+        return Intent(**{name: stored[name] for name in _FIELDS if name not in _LATER or name in stored})
     except (ValueError, KeyError, TypeError):
         return None

@@ -201,20 +201,22 @@ class Exposure:
         for intent in self.desk.journal.intents().values():
             if intent.act != "create" or intent.state in ("REJECTED", "NOT_PLACED"):
                 continue
+            if not intent.open and now - intent.sent_at >= 60:
+                continue
             terms = OrderTerms.restored(intent.terms)
-            recent = intent.open or now - intent.sent_at < 60
-            if recent and (terms.ticker, terms.side) == (ticker, side) and intent.key not in self.shown:
+            if (terms.ticker, terms.side) == (ticker, side) and intent.key not in self.shown:
                 total += terms.count if intent.open else (intent.filled or 0) + (intent.remaining or 0)
         return total
 
     def _spent_today(self) -> int:
-        today = datetime.fromtimestamp(self.desk.pace.now(), UTC).date()
+        now = datetime.fromtimestamp(self.desk.pace.now(), UTC)
+        begin = now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
         return sum(
             OrderTerms.restored(intent.terms).most
             for intent in self.desk.journal.intents().values()
             if intent.act == "create"
             and intent.state not in ("REJECTED", "NOT_PLACED")
-            and datetime.fromtimestamp(intent.sent_at or intent.until, UTC).date() == today
+            and begin <= (intent.sent_at or intent.until) < begin + 86_400
         )
 
 
@@ -243,11 +245,17 @@ def check_limits(desk: Desk, orders: Sequence[OrderTerms]) -> Exposure:
     for ticker in {terms.ticker for terms in orders}:
         seconds = desk.read_seconds
         exposure.positions[ticker] = read_position(desk.client, ticker, seconds=seconds)
-        for status, since in (("resting", None), (None, desk.pace.now())):
-            shown = read_orders(desk.client, ticker, status=status, sent_at=since, seconds=seconds)
+        for status, since in (("resting", None), (None, _hour_ago(desk))):
+            shown = read_orders(desk.client, ticker, status=status, since=since, seconds=seconds)
             for order in shown.by_order_id.values():
                 exposure.shown[order.client_order_id or order.order_id] = order
     return exposure
+
+
+def _hour_ago(desk: Desk) -> float | None:
+    """By the exchange's clock; None where that may run fast or stand still."""
+    now = desk.instant()
+    return now - 3600 if now and not desk.client.simulated else None
 
 
 def _dollars(value: int) -> str:

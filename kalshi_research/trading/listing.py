@@ -9,7 +9,7 @@ from kalshi_research.market_data.arguments import ticker_list
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
 from kalshi_research.provenance import KEY, provenance
 from kalshi_research.schemas.order_facts import queue_facts
-from kalshi_research.trading.accounting import account
+from kalshi_research.trading.accounting import account, announce_late
 from kalshi_research.trading.changing import terms_of
 from kalshi_research.trading.desk import desk_of
 from kalshi_research.trading.evidence import read_orders
@@ -89,6 +89,7 @@ def get_open_orders(client: Client) -> pd.DataFrame:
     account(desk)
     desk.look_again()
     shown = read_orders(client, status="resting", seconds=desk.read_seconds)
+    announce_late(desk.contradicted(shown.by_order_id.values()))
     rows = []
     for order in shown.by_order_id.values():
         mine = desk.journal.order(order.order_id)

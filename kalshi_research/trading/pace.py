@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["ExchangeClock", "Pace"]
+__all__ = ["ExchangeClock", "Pace", "Sighting"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Pace:
         For the answer to a write [s].
     settle_margin : float
         How long after the deadline, or after the failure, an order that cannot be found may still
-        appear [s]. It must exceed how long reads lag plus how late an order can be taken.
+        appear [s]: how late an order can be taken. Where the exchange does not say the time, as a
+        simulated one does not, it must exceed that plus how long reads lag.
     looks_apart : float
         Between the two looks that prove an absence [s].
     patience : float
@@ -55,6 +56,31 @@ class Pace:
         return seconds * self.scale
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A look at the exchange's clock.
+
+    Attributes
+    ----------
+    instant : float
+        Reads that follow are complete up to this [s since 1970, the exchange's].
+    local : float
+        When it was asked for [s since 1970, this machine's].
+    date : float or None
+        What time it was there when it answered, less than a second later [s since 1970].
+    monotonic : float
+        When the answer was there [s].
+    asked : float
+        When it was asked for [monotonic s].
+    """
+
+    instant: float
+    local: float
+    date: float | None = None
+    monotonic: float = 0.0
+    asked: float = 0.0
+
+
 class ExchangeClock:
     """What is known of the exchange's clock, from the instants up to which its reads are complete.
 
@@ -67,38 +93,57 @@ class ExchangeClock:
     def __init__(self, *, simulated: bool) -> None:
         self._simulated = simulated
         self._lock = threading.Lock()
-        self._first: tuple[float, float] | None = None
-        self._last: tuple[float, float] | None = None
+        self._first: Sighting | None = None
+        self._last: Sighting | None = None
         self._ahead = float("-inf")
 
-    def observe(self, instant: float, local: float) -> None:
-        """Reads are complete up to `instant`, seen at `local` [both s since 1970]."""
+    def observe(self, seen: Sighting) -> None:
+        """Learn from what was seen."""
         with self._lock:
-            self._first = self._first or (instant, local)
-            self._last = (instant, local)
-            self._ahead = max(self._ahead, instant - local)
+            self._first = self._first or seen
+            self._last = seen
+            # When the answer was there, so that a slow one does not make that clock fast.
+            there = seen.local + seen.monotonic - seen.asked
+            self._ahead = max(self._ahead, seen.instant - there)
 
     @property
     def last(self) -> float | None:
         """The latest instant seen [s since 1970]."""
-        return self._last[0] if self._last else None
+        return self._last.instant if self._last else None
 
-    def covers(self, local: float, margin: float) -> bool:
-        """Whether reads are complete up to `margin` after the local instant `local`.
+    def at_least(self, monotonic: float) -> float | None:
+        """The exchange's clock at an instant after the latest sight of it, or somewhat before."""
+        seen = self._last
+        if seen is None:
+            return None
+        if self._simulated:  # it may stand still
+            return seen.instant
+        known = seen.instant if seen.date is None else seen.date
+        return known + max(0.0, monotonic - seen.monotonic)
 
-        It is measured on the exchange's own clock: how far that is ahead is learned from the same
-        instants, so a wrong clock of this machine does not matter. The clock of a simulated
-        exchange that stands still says nothing; there the time that has passed has to do.
+    def there(self, local: float) -> float:
+        """An instant of this machine on the exchange's clock, or somewhat later.
+
+        Where the exchange says what time it is, the clock of this machine does not matter. Where it
+        does not, reads that have always been old look like a clock that is behind; then this machine's
+        is believed, unless reads are of its future.
+        """
+        seen = self._last
+        if seen is not None and seen.date is not None:
+            return local + seen.date + 1.0 - seen.local
+        return local + (self._ahead if self._simulated else max(self._ahead, 0.0))
+
+    def covers(self, seen: Sighting, instant: float) -> bool:
+        """Whether reads that followed a sighting are complete up to an instant of the exchange.
+
+        The clock of a simulated exchange that stands still says nothing; there the time that has
+        passed has to do.
         """
         with self._lock:
-            if self._first is None or self._last is None:
-                return False
-            if self._simulated and self._stands_still():
-                return True
-            return self._last[0] >= local + self._ahead + margin
+            return (self._simulated and self._stands_still()) or seen.instant >= instant
 
     def _stands_still(self) -> bool:
         if self._first is None or self._last is None:
             return True
-        passed = self._last[1] - self._first[1]
-        return self._last[0] - self._first[0] < 0.5 * passed or passed == 0
+        passed = self._last.local - self._first.local
+        return self._last.instant - self._first.instant < 0.5 * passed or passed == 0

@@ -255,15 +255,17 @@ def mark_sent(desk: Desk, keys: list[str]) -> None:
     with journal.locked():
         rows = []
         now = pace.now()
-        until = now + pace.seconds(pace.deadline)
+        until, since = now + pace.seconds(pace.deadline), desk.instant()
         for key in keys:
             intent = journal.get(key)
             if intent is None or intent.state != "PREPARED" or intent.session != journal.session:
                 raise InputError(
                     f"order {key} was closed by another call; nothing was sent. Call again."
                 )
-            rows.append(replace(intent, state="SENT", sent_at=now, until=until, sends=intent.sends + 1))
-            for known in (desk.gave_up, desk.absent_at):
+            sent = replace(intent, state="SENT", sent_at=now, until=until, sends=intent.sends + 1)
+            # An order that is sent once more may be there from the first time.
+            rows.append(replace(sent, since=min(since, intent.since or since)))
+            for known in (desk.gave_up, desk.absent_at, desk.over_at):
                 known.pop(key, None)
         journal.write(*rows)
 

@@ -14,37 +14,22 @@ anything else, a failed read above all                nothing: it stays unknown
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kalshi_research.errors import KalshiError
-from kalshi_research.trading.evidence import read_order, read_orders, strange_fills
-from kalshi_research.trading.report import status_word
+from kalshi_research.trading.evidence import Evidence, read_order, read_orders, strange_fills
+from kalshi_research.trading.proof import absent_twice, as_found, window
 from kalshi_research.trading.terms import OrderTerms
 
 if TYPE_CHECKING:
-    from kalshi_research.schemas.order_facts import OrderFacts
     from kalshi_research.trading.desk import Desk
-    from kalshi_research.trading.evidence import Evidence
     from kalshi_research.trading.journal import Intent
 
-__all__ = ["Search", "acknowledge", "settle"]
+__all__ = ["Search", "settle"]
 
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 _TICKERS: Final = 5  # with more, one walk over all orders is cheaper
-
-
-def acknowledge(desk: Desk, key: str, order: OrderFacts, note: str = "") -> Intent:
-    """Write down that an order was found."""
-    return desk.journal.note(
-        key,
-        state="ACKED",
-        order_id=order.order_id,
-        status=status_word(order.status, order.filled),
-        filled=order.filled,
-        remaining=order.remaining,
-        note=note,
-    )
 
 
 class Search:
@@ -66,112 +51,88 @@ class Search:
         desk = self.desk
         intents = [intent for key in self.pending if (intent := desk.journal.get(key)) is not None]
         # What another thread or kernel found out counts as well.
-        self.pending = [intent.key for intent in intents if intent.open]
-        for intent in intents:
-            if intent.state == "PREPARED" and not desk.journal.is_busy(intent, desk.pace.now()):
-                self._close(intent, "it was never sent")
-        intents = [intent for intent in intents if intent.key in self.pending]
+        intents = [intent for intent in intents if intent.open]
+        self.pending = [intent.key for intent in intents]
+        now = desk.pace.now()
+        unsent = [i for i in intents if i.state == "PREPARED" and not desk.journal.is_busy(i, now)]
+        self._settle({intent.key: _absent("it was never sent") for intent in unsent})
+        never = {intent.key for intent in unsent}
+        intents = [intent for intent in intents if intent.key not in never]
+        if not intents:
+            return
         try:
-            desk.observe()  # before the orders are read, so that these are at least as fresh
+            seen = desk.observe()  # before the orders are read, so that these are at least as fresh
             shown = self._read(intents)
         except KalshiError:
             return
-        absent = []
+        found, absent = {}, []
         for intent in intents:
             order = shown.by_client_id.get(intent.key)
             if order is not None:
-                self._found(intent, order)
-            elif self._seen_absent(intent):
+                found[intent.key] = as_found(intent, order)
+            elif absent_twice(desk, intent, seen):
                 absent.append(intent)
+        self._settle(found)
         self._decide(absent, shown)
 
-    def _found(self, intent: Intent, order: OrderFacts) -> None:
-        terms = OrderTerms.restored(intent.terms)
-        same = (order.ticker, order.side) == (terms.ticker, terms.side) and (
-            order.yes_price == terms.yes_price or order.initial == terms.count
-        )
-        if same:
-            acknowledge(self.desk, intent.key, order, "found on the exchange")
-        else:
-            note = f"its id belongs to another order, {order.order_id}"
-            self.desk.journal.note(intent.key, state="REJECTED", note=note)
-        self.pending.remove(intent.key)
+    def _settle(self, changes: dict[str, dict[str, Any]]) -> None:
+        if changes:
+            self.desk.journal.settle(changes)
+            self.pending = [key for key in self.pending if key not in changes]
 
     def _read(self, intents: list[Intent]) -> Evidence:
-        tickers = {str(intent.terms["ticker"]) for intent in intents}
-        since = min((intent.sent_at for intent in intents), default=None)
-        chosen = sorted(tickers) if len(tickers) <= _TICKERS else [None]
-        found = None
-        for ticker in chosen:
-            more = read_orders(
-                self.desk.client, ticker, sent_at=since or None, seconds=self.desk.read_seconds
-            )
-            if found is None:
-                found = more
-            else:
-                for order in more.by_order_id.values():
-                    found.add(order)
-        if found is None:
-            raise KalshiError("there is nothing to look for")
+        found, seconds = Evidence(), self.desk.read_seconds
+        for ticker, some in _by_market(intents):
+            shown = read_orders(self.desk.client, ticker, since=window(some), seconds=seconds)
+            for order in shown.by_order_id.values():
+                found.add(order)
         return found
-
-    def _seen_absent(self, intent: Intent) -> bool:
-        """Whether an order that is not shown has now been absent twice in reads that count."""
-        pace = self.desk.pace
-        if not self.is_old_enough(intent):
-            return False
-        now = pace.monotonic()
-        before = self.desk.absent_at.setdefault(intent.key, now)
-        return now - before >= pace.seconds(pace.looks_apart) and now > before
-
-    @property
-    def half_proven(self) -> bool:
-        """Whether a second look, some time after the first, would decide something."""
-        return any(key in self.desk.absent_at for key in self.pending)
 
     def _decide(self, absent: list[Intent], shown: Evidence) -> None:
         """Look for orders absent twice where lists do not reach; not there means not placed."""
-        for ticker in {str(intent.terms["ticker"]) for intent in absent}:
-            some = [intent for intent in absent if intent.terms["ticker"] == ticker]
+        for ticker, some in _by_market(absent):
             try:
                 found = self._elsewhere(ticker, some, shown)
             except KalshiError:
                 continue
+            changes = {}
             for intent in some:
                 order = found.by_client_id.get(intent.key)
-                if order is not None:
-                    self._found(intent, order)
-                else:
-                    self._close(intent, "the exchange shows no such order")
+                changes[intent.key] = (
+                    _absent("the exchange shows no such order")
+                    if order is None
+                    else as_found(intent, order)
+                )
+            self._settle(changes)
 
-    def is_old_enough(self, intent: Intent) -> bool:
-        """Whether reads of now would show it, however late it was taken."""
-        desk, pace = self.desk, self.desk.pace
-        gave_up = desk.gave_up.get(intent.key)
-        waited = pace.now() - intent.until if gave_up is None else pace.monotonic() - gave_up
-        if desk.journal.is_busy(intent, pace.now()) or waited < pace.margin:
-            return False
-        last = intent.until if gave_up is None else pace.now() - waited
-        return desk.clock.covers(last, pace.margin)
-
-    def _elsewhere(self, ticker: str, intents: list[Intent], shown: Evidence) -> Evidence:
+    def _elsewhere(self, ticker: str | None, intents: list[Intent], shown: Evidence) -> Evidence:
         """The orders of a market with the archive, and those behind strange fills."""
         desk, seconds = self.desk, self.desk.read_seconds
-        since = min(intent.sent_at for intent in intents)
-        found = read_orders(desk.client, ticker, sent_at=since, historical=True, seconds=seconds)
+        since = window(intents)
+        found = read_orders(desk.client, ticker, since=since, historical=True, seconds=seconds)
         known = {*shown.by_order_id, *found.by_order_id}
-        sides = {OrderTerms.restored(intent.terms).side for intent in intents}
-        strange = strange_fills(desk.client, ticker, known, sent_at=since, seconds=seconds)
-        for order_id in {fill.order_id for fill in strange if fill.side in sides}:
+        wanted = {(str(i.terms["ticker"]), OrderTerms.restored(i.terms).side) for i in intents}
+        strange = strange_fills(desk.client, ticker, known, since=since, seconds=seconds)
+        for order_id in {fill.order_id for fill in strange if (fill.ticker, fill.side) in wanted}:
+            if desk.journal.order(order_id) is not None:
+                continue  # one that is accounted for
             order = read_order(desk.client, order_id, seconds=seconds)
             if order is None:
                 raise KalshiError("a fill belongs to an order that the exchange does not show yet")
             found.add(order)
         return found
 
-    def _close(self, intent: Intent, note: str) -> None:
-        self.desk.journal.note(intent.key, state="NOT_PLACED", note=note)
-        self.pending.remove(intent.key)
+
+def _by_market(intents: list[Intent]) -> list[tuple[str | None, list[Intent]]]:
+    """Intents by the market to be asked for; all together where they are in many."""
+    tickers = sorted({str(intent.terms["ticker"]) for intent in intents})
+    if len(tickers) > _TICKERS:
+        return [(None, intents)]
+    return [(name, [i for i in intents if i.terms["ticker"] == name]) for name in tickers]
+
+
+def _absent(note: str) -> dict[str, Any]:
+    return {"state": "NOT_PLACED", "note": note}
 
 
 def settle(
@@ -204,14 +165,13 @@ def settle(
             break
         pace.sleep(min(pace.seconds(pause), left))
         pause = min(pause * 2, _LONGEST_PAUSE)
+    now, lost = pace.now(), {}
     for key in search.pending:
         intent = desk.journal.get(key)
-        if (
-            intent is not None
-            and intent.state == "SENT"
-            and not desk.journal.is_busy(intent, pace.now())
-        ):
-            desk.journal.note(key, state="UNKNOWN", note=intent.note or "no answer came")
+        if intent is not None and intent.state == "SENT" and not desk.journal.is_busy(intent, now):
+            lost[key] = {"state": "UNKNOWN", "note": intent.note or "no answer came"}
+    if lost:
+        desk.journal.settle(lost)
     return _now(desk, wanted)
 
 

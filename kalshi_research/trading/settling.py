@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from kalshi_research.errors import KalshiError
 from kalshi_research.trading.evidence import read_order, read_orders
+from kalshi_research.trading.proof import absent_twice, window
 from kalshi_research.trading.report import status_word
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ __all__ = ["Change", "find_order", "settle_changes", "took_effect"]
 
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
+_SINGLY: Final = 5  # with more, one walk over all orders is cheaper
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,9 @@ def find_order(desk: Desk, order_id: str, ticker: str | None) -> OrderFacts | No
     order = read_order(desk.client, order_id, seconds=desk.read_seconds)
     if order is not None or ticker is None:
         return order
-    shown = read_orders(desk.client, ticker, historical=True, seconds=desk.read_seconds)
+    mine = desk.journal.order(order_id)
+    since = window([mine]) if mine is not None else None
+    shown = read_orders(desk.client, ticker, since=since, historical=True, seconds=desk.read_seconds)
     return shown.by_order_id.get(order_id)
 
 
@@ -109,8 +114,8 @@ def settle_changes(desk: Desk, keys: Iterable[str], patience: float) -> dict[str
     ends, pause = pace.monotonic() + patience, _FIRST_PAUSE
     while True:
         pending = [i for key in wanted if (i := desk.journal.get(key)) is not None and i.open]
-        for intent in pending:
-            _look(desk, intent)
+        if pending:
+            _look(desk, pending)
         left = ends - pace.monotonic()
         if left <= 0 or not any(i.open for key in wanted if (i := desk.journal.get(key)) is not None):
             break
@@ -119,60 +124,61 @@ def settle_changes(desk: Desk, keys: Iterable[str], patience: float) -> dict[str
     return {key: found for key in wanted if (found := desk.journal.get(key)) is not None}
 
 
-def _look(desk: Desk, intent: Intent) -> None:
-    pace, journal = desk.pace, desk.journal
-    if intent.state == "PREPARED" and not journal.is_busy(intent, pace.now()):
-        journal.note(intent.key, state="NOT_PLACED", note="it was never sent")
-        return
+def _look(desk: Desk, pending: list[Intent]) -> None:
+    """One look at the orders that changes are about."""
+    now = desk.pace.now()
+    unsent = {i.key for i in pending if i.state == "PREPARED" and not desk.journal.is_busy(i, now)}
+    known: dict[str, dict[str, Any]] = {
+        key: {"state": "NOT_PLACED", "note": "it was never sent"} for key in unsent
+    }
+    sent = [intent for intent in pending if intent.key not in unsent]
     try:
-        desk.observe()
-        order = find_order(desk, intent.order_id, intent.terms.get("ticker"))
+        seen = desk.observe()  # before the orders are read, so that these are at least as fresh
+        orders = _orders(desk, sent)
     except KalshiError:
-        return
-    if order is None:
-        return
-    effect = took_effect(intent, order)
-    if effect is not False:
-        note = (
-            "seen on the exchange" if effect else "the order ended; the change cannot be seen any more"
-        )
-        _acknowledge(desk, intent, order, note)
-        return
-    if not _is_old_enough(desk, intent):
-        return
-    now = pace.monotonic()
-    before = desk.absent_at.setdefault(intent.key, now)
-    if now > before and now - before >= pace.seconds(pace.looks_apart):
-        _not_done(desk, intent, order)
+        sent = []
+    for intent in sent:
+        order = orders.get(intent.order_id)
+        if order is None:
+            continue
+        effect = took_effect(intent, order)
+        if effect is not False:
+            note = (
+                "seen on the exchange"
+                if effect
+                else "the order ended; the change cannot be seen any more"
+            )
+            known[intent.key] = _as_shown("ACKED", order, note)
+        elif absent_twice(desk, intent, seen):
+            known[intent.key] = _as_shown("NOT_PLACED", order, "the exchange shows the order unchanged")
+    if known:
+        desk.journal.settle(known)
 
 
-def _acknowledge(desk: Desk, intent: Intent, order: OrderFacts, note: str) -> None:
-    desk.journal.note(
-        intent.key,
-        state="ACKED",
-        status=status_word(order.status, order.filled),
-        filled=order.filled,
-        remaining=order.remaining,
-        note=note,
-    )
+def _orders(desk: Desk, intents: list[Intent]) -> dict[str, OrderFacts]:
+    """The orders that changes are about, as far as they are shown."""
+    found: dict[str, OrderFacts] = {}
+    if len(intents) > _SINGLY:
+        made = [desk.journal.order(intent.order_id) for intent in intents]
+        since = window([one for one in made if one is not None]) if all(made) else None
+        tickers = {intent.terms.get("ticker") for intent in intents}
+        one = tickers.pop() if len(tickers) == 1 else None
+        found = read_orders(desk.client, one, since=since, seconds=desk.read_seconds).by_order_id
+    for intent in intents:
+        if intent.order_id in found:
+            continue
+        with suppress(KalshiError):
+            order = find_order(desk, intent.order_id, intent.terms.get("ticker"))
+            if order is not None:
+                found[intent.order_id] = order
+    return found
 
 
-def _not_done(desk: Desk, intent: Intent, order: OrderFacts) -> None:
-    desk.journal.note(
-        intent.key,
-        state="NOT_PLACED",
-        status=status_word(order.status, order.filled),
-        filled=order.filled,
-        remaining=order.remaining,
-        note="the exchange shows the order unchanged",
-    )
-
-
-def _is_old_enough(desk: Desk, intent: Intent) -> bool:
-    pace = desk.pace
-    gave_up = desk.gave_up.get(intent.key)
-    waited = pace.now() - intent.until if gave_up is None else pace.monotonic() - gave_up
-    if desk.journal.is_busy(intent, pace.now()) or waited < pace.margin:
-        return False
-    last = intent.until if gave_up is None else pace.now() - waited
-    return desk.clock.covers(last, pace.margin)
+def _as_shown(state: str, order: OrderFacts, note: str) -> dict[str, Any]:
+    return {
+        "state": state,
+        "status": status_word(order.status, order.filled),
+        "filled": order.filled,
+        "remaining": order.remaining,
+        "note": note,
+    }

@@ -21,7 +21,13 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+if __package__ in (None, ""):
+    sys.path.insert(0, os.fspath(Path(__file__).resolve().parents[1]))
+
+from soak.venue import TrueOrder, Venue
 
 import kalshi_research as kr
 from kalshi_research.errors import (
@@ -68,6 +74,7 @@ class Tally:
 
     said: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    ended: Counter[tuple[str, str]] = field(default_factory=Counter)
     creates: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
     orders: dict[str, Placed] = field(default_factory=dict)
@@ -81,46 +88,60 @@ class Soak:
 
     Parameters
     ----------
+    venue : Venue
+        With a user for each way of client order ids.
     operations, threads, seed : int
     scale : float
         Of all waits, of the faults and of the library.
-    lag : float
-        Of reads [s, scaled].
+    spare : float
+        Added to the margin of the library [s, scaled]: at one to thirty a machine that is late by
+        hundredths of a second is late by seconds.
     """
 
     def __init__(
-        self, sandbox: Any, *, operations: int, threads: int = 8, seed: int = 0, scale: float = 1 / 30
+        self,
+        venue: Venue,
+        *,
+        operations: int,
+        threads: int = 8,
+        seed: int = 0,
+        scale: float = 1 / 30,
+        spare: float | None = None,
     ) -> None:
-        self.sandbox = sandbox
+        self.venue = venue
         self.operations = operations
         self.threads = threads
         self.seed = seed
         self.scale = scale
-        self.faults = sandbox.faults
-        self.faults.scale = scale
-        key_id, key = sandbox.credentials(0)
-        self.client = kr.connect(
-            sandbox.url.removesuffix("/trade-api/v2"), key_id=key_id, private_key=key
-        )
-        self.desk = desk_of(self.client)
-        # A busy machine is late by some hundredths of a second, which are seconds at 1:30.
-        spare = 10.0 if scale < 0.5 else 0.0
-        self.desk.pace = Pace(settle_margin=10.0 + spare, patience=30.0 + 2 * spare, scale=scale)
+        self.spare = (5.0 if scale < 0.5 else 0.0) if spare is None else spare
+        venue.scale(scale)
+        self.clients = [
+            kr.connect(venue.url, key_id=key_id, private_key=file) for key_id, file in venue.keys
+        ]
+        for client in self.clients:
+            desk_of(client).pace = Pace(
+                settle_margin=10.0 + self.spare, patience=30.0 + 2 * self.spare, scale=scale
+            )
+        self.client, self.desk = self.clients[0], desk_of(self.clients[0])
         self.tally = Tally()
+        self.latest = 0.0
         markets = kr.get_markets(self.client, status="open")
-        chosen = markets[markets.index.str.startswith("KXHIGH") & (markets.yes_ask > 0.06)].head(threads)
-        self.rules = [MarketRules.of(chosen.loc[ticker]) for ticker in chosen.index]
+        chosen = markets[markets.index.str.startswith("KXHIGH") & (markets.yes_ask > 0.06)]
+        self.rules = [MarketRules.of(chosen.loc[ticker]) for ticker in chosen.index[: 3 * threads]]
 
     # One operation
 
     def run(self) -> dict[str, Any]:
         """Run all operations and judge."""
         began = time.monotonic()
-        self.faults.add("read_lag", "GET /portfolio/**", seconds=3.0, lie=1.0)
+        lag = self.venue.add("read_lag", "GET /portfolio/**", seconds=3.0, lie=1.0)
         each = self.operations // self.threads
-        modes = len(DEDUPE)
+        modes, spent = len(DEDUPE), []
         for part, mode in enumerate(DEDUPE):
-            rule = self.faults.add(f"dedupe:{mode}", seconds=60.0)
+            begun = time.monotonic()
+            self.client = self.clients[part % len(self.clients)]
+            self.desk = desk_of(self.client)
+            rule = self.venue.add(f"dedupe:{mode}", seconds=60.0)
             share = each * (part + 1) // modes - each * part // modes
             with ThreadPoolExecutor(self.threads) as pool:
                 work = [
@@ -129,22 +150,36 @@ class Soak:
                 ]
                 for done in work:
                     done.result()
-            self.faults.remove(rule)
-        assert self.faults.wait(30.0), "what is to be committed late is committed"
-        for rule in list(self.faults.rules):
-            self.faults.remove(rule)
+            self.venue.remove(rule)
+            spent.append(round(time.monotonic() - begun, 1))
+        assert self.venue.wait_late(), "what is to be committed late is committed"
+        self._measure_lateness()
+        self.venue.remove(lag)
         left = self._resolve_rest()
-        return self._judge(left) | {"seconds": round(time.monotonic() - began, 1)}
+        took = round(time.monotonic() - began, 1)
+        return self._judge(left) | {
+            "seconds": took,
+            "seconds_by_mode": dict(zip(DEDUPE, spent, strict=True)),
+        }
+
+    def _measure_lateness(self) -> None:
+        """How late orders were taken after their client had given up: five seconds, by the script."""
+        moments = self.venue.committed()
+        for client in self.clients:
+            for key, gave_up in desk_of(client).gave_up.items():
+                if key in moments and self.tally.kinds.get(key, "").startswith("late_commit"):
+                    self.latest = max(self.latest, (moments[key] - gave_up) / self.scale)
 
     def _work(self, number: int, count: int, seed: str) -> None:
         rng = random.Random(seed)
-        rules = self.rules[number % len(self.rules)]
         mine: list[Placed] = []
         for _ in range(count):
             resting = [order for order in mine if order.state in ("resting", "partial") and order.sure]
             act = rng.choices(("create", "amend", "decrease", "cancel"), (5, 2, 1, 2))[0]
             if act == "create" or not resting:
-                self._create(rng, rules, mine)
+                # Every thread has markets of its own: an equal order of another would be blocked.
+                own = [self.rules[place] for place in range(number, len(self.rules), self.threads)]
+                self._create(rng, rng.choice(own), mine)
             else:
                 self._change(rng, act, rng.choice(resting))
 
@@ -177,7 +212,7 @@ class Soak:
         ticket.confirm()
         terms, key = ticket.terms(), ticket.client_order_id
         kind, details = self._fault(rng, "create")
-        rule = self.faults.add(kind, f"POST {ORDERS}", where=key, **details)
+        rule = self.venue.add(kind, f"POST {ORDERS}", where=key, **details)
         try:
             report = kr.create_order(self.client, ticket)
         except KalshiError as error:
@@ -192,13 +227,13 @@ class Soak:
             with self.tally.lock:
                 self.tally.orders[key] = order
         finally:
-            self.faults.remove(rule)
+            self.venue.remove(rule)
 
     def _change(self, rng: random.Random, act: str, order: Placed) -> None:
         kind, details = self._fault(rng, act)
         word = "DELETE" if act == "cancel" else "POST"
         tail = "" if act == "cancel" else f"/{act}"
-        rule = self.faults.add(kind, f"{word} {ORDERS}/{order.order_id}{tail}", **details)
+        rule = self.venue.add(kind, f"{word} {ORDERS}/{order.order_id}{tail}", **details)
         price, total = order.price, order.total
         try:
             if act == "cancel":
@@ -229,12 +264,12 @@ class Soak:
             order.price, order.total, order.state = price, total, report.state
             order.filled = int((report.filled or 0) * 100)
         finally:
-            self.faults.remove(rule)
+            self.venue.remove(rule)
 
     def _look(self, order: Placed, error: KalshiError) -> None:
         """After a refusal the order is as it was, unless a fill has finished it."""
         del error
-        found = self._truth(order.key)
+        found = self.venue.orders(order.key)
         if len(found) == 1 and found[0].status != "resting":
             order.state, order.filled = found[0].status, found[0].filled
 
@@ -250,6 +285,7 @@ class Soak:
         with self.tally.lock:
             self.tally.said[f"{act} {word}"] += 1
             self.tally.faults[kind] += 1
+            self.tally.ended[kind, word] += 1
             if act == "create":
                 self.tally.creates[key], self.tally.kinds[key] = word, kind
             if isinstance(error, OrderUnknown):
@@ -258,13 +294,6 @@ class Soak:
                 self.tally.foreign.append(f"more than three lines: {error}")
 
     # Judging
-
-    def _truth(self, key: str) -> list[Any]:
-        def orders(engine: Any) -> list[Any]:
-            return [o for m in engine.members.values() for o in m.orders if o.client_order_id == key]
-
-        found: list[Any] = self.sandbox.floor.call(orders)
-        return found
 
     def _resolve_rest(self) -> list[OrderUnknown]:
         """What was unknown, once more, now that nothing goes wrong any more."""
@@ -275,7 +304,7 @@ class Soak:
             except OrderUnknown as still:
                 left.append(still)
             except KalshiError as error:
-                if unknown.client_order_id in self.tally.creates:
+                if self.tally.creates.get(unknown.client_order_id) == "unknown":
                     self.tally.creates[unknown.client_order_id] = type(error).__name__
             else:
                 if self.tally.creates.get(unknown.client_order_id) == "unknown":
@@ -283,13 +312,9 @@ class Soak:
         return left
 
     def _judge(self, left: list[OrderUnknown]) -> dict[str, Any]:
-        def everything(engine: Any) -> list[Any]:
-            return [order for member in engine.members.values() for order in member.orders]
-
-        truth: dict[str, list[Any]] = {}
-        for order in self.sandbox.floor.call(everything):
-            if order.client_order_id:
-                truth.setdefault(order.client_order_id, []).append(order)
+        truth: dict[str, list[TrueOrder]] = {}
+        for order in self.venue.orders():
+            truth.setdefault(order.client_order_id, []).append(order)
         wrong: list[str] = []
         duplicates = [key for key, found in truth.items() if len(found) > 1]
         strangers = [key for key in truth if key not in self.tally.creates]
@@ -301,9 +326,9 @@ class Soak:
                 wrong.append(f"{key}: said {word}, {shown}")
         lost = [line for line in wrong if "truth has it" in line]
         wrong = [line for line in wrong if line not in lost]
-        for order in self.tally.orders.values():
-            wrong += self._wrong_state(order, truth.get(order.key, []))
-        for intent in self.desk.journal.open_intents():
+        for placed_order in self.tally.orders.values():
+            wrong += self._wrong_state(placed_order, truth.get(placed_order.key, []))
+        for intent in [i for client in self.clients for i in desk_of(client).journal.open_intents()]:
             if not any(intent.note == u.known for u in left):
                 wrong.append(f"{intent.key} ({intent.act}) is left open in the journal: {intent.note}")
         return {
@@ -321,9 +346,19 @@ class Soak:
             "messages": len(self.tally.foreign),
             "said": dict(sorted(self.tally.said.items())),
             "faults": len(self.tally.faults),
+            "margin": 10.0 + self.spare,
+            "latest_commit": round(self.latest, 2),
+            "by_fault": self._by_fault(),
         }
 
-    def _wrong_state(self, order: Placed, found: list[Any]) -> list[str]:
+    def _by_fault(self) -> dict[str, dict[str, int]]:
+        """How operations ended, by family of faults."""
+        found: dict[str, Counter[str]] = {}
+        for (kind, word), times in self.tally.ended.items():
+            found.setdefault(kind.partition(":")[0], Counter())[word] += times
+        return {kind: dict(sorted(found[kind].items())) for kind in sorted(found)}
+
+    def _wrong_state(self, order: Placed, found: list[TrueOrder]) -> list[str]:
         if len(found) != 1 or not order.sure:
             return []
         true = found[0]
@@ -342,10 +377,19 @@ class Soak:
         return [] if same else [f"{name}, {shown}"]
 
 
-def soak(operations: int, *, threads: int = 8, seed: int = 0, scale: float = 1 / 30) -> dict[str, Any]:
-    """Run a soak on a sandbox of its own."""
-    with kr.start_sandbox(days=2, crypto_hours=1) as sandbox:
-        return Soak(sandbox, operations=operations, threads=threads, seed=seed, scale=scale).run()
+def soak(
+    operations: int,
+    *,
+    threads: int = 8,
+    seed: int = 0,
+    scale: float = 1 / 30,
+    spare: float | None = None,
+) -> dict[str, Any]:
+    """Run a soak on a sandbox of its own, whose time runs."""
+    with Venue(days=2, crypto_hours=1, speed=1, users=len(DEDUPE)) as venue:
+        return Soak(
+            venue, operations=operations, threads=threads, seed=seed, scale=scale, spare=spare
+        ).run()
 
 
 def main() -> int:
@@ -355,6 +399,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scale", type=float, default=1 / 30)
+    parser.add_argument("--spare", type=float, help="added to the margin of the library [s, scaled]")
     parser.add_argument("--full", action="store_true", help="10,000 operations")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -364,6 +409,7 @@ def main() -> int:
             threads=chosen.threads,
             seed=chosen.seed,
             scale=chosen.scale,
+            spare=chosen.spare,
         )
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
     bad = found["duplicates"] + found["lost"] + found["wrong"] + found["strangers"] + found["messages"]
