@@ -511,7 +511,7 @@ def test_a_group_that_is_gone_when_asked_again_was_deleted_by_the_first(venue: V
 )
 def test_a_group_without_a_name_is_not_passed_on(venue: Venue, said: Any) -> None:
     venue.answer("POST */order_groups/create", (200, said))
-    with pytest.raises(KalshiError):
+    with pytest.raises(DecodeError, match="may have been made"):
         kr.create_order_group(venue.client, 5)
     assert kr.create_order_group(venue.client, 5) == "g-1"
 
@@ -656,6 +656,19 @@ def test_the_first_order_of_all_asks_for_no_more_than_it_needs(venue: Venue) -> 
         CREATE,
     ]
     assert venue.elapsed == 0
+    venue.seen.clear()
+    kr.create_orders(venue.client, rows("0.41", "0.40"))
+    assert [f"{method} {route}" for method, route, _ in venue.seen] == [f"{CREATE}/batched"]
+
+
+def test_an_amend_changes_what_it_is_asked_to_and_no_more(venue: Venue) -> None:
+    made = place(venue)
+    kr.amend_order(venue.client, made, quantity=4)
+    kr.amend_order(venue.client, made, price="0.43", expires=0, updated_client_order_id="new")
+    first, second = venue.sent(AMEND)
+    assert {"expiration_time", "updated_client_order_id"} & first.keys() == set()
+    assert (second["expiration_time"], second["updated_client_order_id"]) == (0, "new")
+    assert (first["price"], second["count"]) == ("0.4200", "4.00")
 
 
 def test_an_exchange_that_cannot_be_asked_gets_no_order(venue: Venue) -> None:

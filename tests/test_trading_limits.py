@@ -115,7 +115,7 @@ def test_every_public_function_that_changes_something_is_among_the_doors() -> No
         if inspect.isfunction(getattr(kr, name))
         and "client" in inspect.signature(getattr(kr, name)).parameters
     }
-    reading = {name for name in asking if name.startswith(("get_", "search_"))}
+    reading = {name for name in asking if name.startswith(("get_", "search_", "prepare_"))}
     watching = {"poll", "stream"}  # the stream only listens
     assert asking - reading - watching - {"arm", "disarm"} <= set(DOORS)
 

@@ -106,8 +106,7 @@ def amend_order(
         expiration, problem = read_expiration(expires, desk.present())
         if problem:
             raise InputError(f"{problem}; nothing was sent.")
-    if updated_client_order_id is not None:
-        check_key(updated_client_order_id)
+    check_key(updated_client_order_id)
     desk.check_change(before, after)
     return amend(
         desk,

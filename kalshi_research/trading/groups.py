@@ -78,14 +78,13 @@ def create_order_group(client: Client, limit: int, *, ticker: str | None = None)
     desk.require_permission()
     shard = None
     if ticker is not None:
-        shard = desk.shard(check_ticker(ticker))
+        shard = desk.shard(ticker)
     answer = desk.send(group_request("create", limit=_limit(limit), shard=shard))
-    found = answer.get("order_group_id") if isinstance(answer, dict) else None
-    if not isinstance(found, str) or not found:
-        raise DecodeError(
-            "the answer names no order group; an empty one may have been made, which is harmless"
-        )
-    return check_ticker(found)
+    try:
+        return check_ticker(answer["order_group_id"])
+    except (InputError, KeyError, TypeError):
+        problem = "the answer names no order group; an empty one may have been made, which is harmless"
+    raise DecodeError(problem)
 
 
 def reset_order_group(client: Client, order_group: str) -> None:
