@@ -151,6 +151,11 @@ class Engine:
         gathered.add_done_callback(lambda _: self._loop.call_soon(self._loop.stop))
 
     @property
+    def simulated(self) -> bool:
+        """Whether the exchange is a simulated one."""
+        return self.client.simulated
+
+    @property
     def closed(self) -> bool:
         """Whether it was closed, or has stopped for good."""
         return self._closed or self.error is not None

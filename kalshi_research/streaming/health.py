@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from kalshi_research.errors import printable
 
 if TYPE_CHECKING:
     from kalshi_research.streaming.engine import Engine
+    from kalshi_research.streaming.link import Link
 
 __all__ = ["Health", "health_of"]
 
@@ -44,7 +46,11 @@ class Health:
     callback_errors : int
         Raised by functions given to `Stream.on`.
     lag : float
-        From sending to receipt of the newest message, by two clocks [s].
+        How much longer the newest message was on its way than the fastest one of the connection
+        [s], of the slowest connection; missing where that cannot be known, as of a simulated
+        exchange whose clock does not run as ours.
+    lag_reason : str
+        Why the lag is missing; empty where it is not.
     problems : tuple of str
         The newest last.
     """
@@ -68,10 +74,14 @@ class Health:
     unknown: int
     callback_errors: int
     lag: float
+    lag_reason: str
     problems: tuple[str, ...]
 
     def __str__(self) -> str:
-        lines = [f"{field.name:<16}{_said(getattr(self, field.name))}" for field in fields(self)[:-1]]
+        told = [field.name for field in fields(self) if field.name not in ("lag_reason", "problems")]
+        lines = [f"{name:<16}{_said(getattr(self, name))}" for name in told]
+        if self.lag_reason:
+            lines[-1] = f"{'lag':<16}unknown: {self.lag_reason}"
         return "\n".join([*lines, *(f"! {printable(text)}" for text in self.problems)])
 
     def _repr_html_(self) -> str:
@@ -84,6 +94,15 @@ def _said(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def _lag(links: Sequence[Link]) -> tuple[float, str]:
+    """The longest lag that is known, or why none is."""
+    delays = [link.delay for link in links if link.state == "open"]
+    known = [delay.lag for delay in delays if not delay.reason]
+    if known:
+        return max(known), ""
+    return float("nan"), delays[0].reason if delays else "there is no connection"
+
+
 _WORST = ("closed", "waiting", "connecting", "open")
 
 
@@ -94,7 +113,7 @@ def health_of(engine: Engine) -> Health:
         books = (
             [engine.book(ticker)[0] for ticker in engine.markets] if "books" in engine.channels else []
         )
-        newest = max(links, key=lambda link: link.received_ms)
+        lag, lag_reason = _lag(links)
         return Health(
             state=min((link.state for link in links), key=_WORST.index),
             books=len(books),
@@ -114,6 +133,7 @@ def health_of(engine: Engine) -> Health:
             unreadable=sum(link.unreadable for link in links),
             unknown=sum(link.unknown for link in links),
             callback_errors=engine.callback_errors,
-            lag=(newest.received_ms - newest.sent_ms) / 1000 if newest.sent_ms >= 0 else float("nan"),
+            lag=lag,
+            lag_reason=lag_reason,
             problems=tuple(engine.problems),
         )

@@ -21,6 +21,7 @@ from kalshi_research.errors import AuthError, DecodeError, TransportError, print
 from kalshi_research.money import COUNT_SCALE
 from kalshi_research.schemas.quick import QUICK, SENT, Prices, exact_count, quick_delta
 from kalshi_research.schemas.stream import Delta, StreamDecoder
+from kalshi_research.streaming.delay import Delay
 from kalshi_research.streaming.state import Session
 from kalshi_research.streaming.subscriptions import Subscriptions
 from kalshi_research.streaming.upkeep import Upkeep
@@ -60,6 +61,10 @@ class Hub(Protocol):
     options: StreamOptions
     taps: tuple[Tap, ...]
     watched: bool
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the exchange is a simulated one."""
 
     @property
     def lock(self) -> AbstractContextManager[object, None]:
@@ -120,6 +125,8 @@ class Link:
         Why it is not open.
     opened, heard : float
         When it was opened and when anything came last, by the clock of the loop [s].
+    delay : Delay
+        How long its messages are on their way.
     messages, connections, unreadable, unknown, gaps, lost : int
         Counted since the beginning.
     """
@@ -145,8 +152,7 @@ class Link:
         self.state = "connecting"
         self.reason = "not connected yet"
         self.opened = self.heard = 0.0
-        self.sent_ms = -1
-        self.received_ms = -1
+        self.delay = Delay(simulated=hub.simulated)
         self.messages = self.connections = self.unreadable = self.unknown = 0
         self.gaps = self.lost_frames = 0
         self.samples: deque[str] = deque(maxlen=5)
@@ -209,6 +215,7 @@ class Link:
         self.connections += 1
         self._suspended = False
         self.opened = self.heard = loop.time()
+        self.delay.begin()
         self.state, self.reason = "open", ""
         self.subscriptions.connected(wire.send, loop.time())
         self.upkeep.connected(loop.time())
@@ -310,7 +317,7 @@ class Link:
                     for tap in taps:
                         tap(number, text, book)
             self.messages += len(texts)
-            self._note_lag(texts[-1])
+            self._note_time(texts[-1])
             if self.session.holes:
                 self._holes()
             self._changed(changed)
@@ -331,14 +338,15 @@ class Link:
             self._note_top(self._tops, book, event.time_ms)
         return book
 
-    def _note_lag(self, text: bytes) -> None:
-        """How long the newest message was on its way."""
+    def _note_time(self, text: bytes) -> None:
+        """When the newest message was sent."""
         at = text.find(SENT)
         digits = text[at + len(SENT) : at + len(SENT) + 14].strip(b" ,}")[:13] if at >= 0 else b""
         if digits.isdigit():
-            self.sent_ms, self.received_ms = int(digits), time.time_ns() // 1_000_000
+            sent_ms = int(digits)
+            self.delay.note(sent_ms, time.monotonic())
             if self._fresh:
-                self._hub.began(self._fresh, self.sent_ms)
+                self._hub.began(self._fresh, sent_ms)
                 self._fresh = []
 
     def _note_top(self, tops: dict[str, deque[Top]], book: Book, time_ms: int) -> None:
