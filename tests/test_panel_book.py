@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -138,3 +139,180 @@ def test_an_unknown_market_says_so(model: BookModel) -> None:
     model.ticker = "NO-SUCH-MARKET"
     until(lambda: bool(model.note) or "SYNCING" in model.state)
     assert not model.book["live"]
+
+
+def test_without_a_market_there_is_nothing(model: BookModel) -> None:
+    model.ticker = TICKER
+    until(lambda: model.book["live"])
+    model.ticker = ""
+    assert (model.book["bids"], model.top, model.trades) == ([], "", [])
+    until(lambda: model.state == "no market chosen")
+    model.paint()
+    assert model.book["bids"] == []
+
+
+def test_no_level_of_another_market_is_to_be_seen_meanwhile(
+    model: BookModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the choice of a market and its book there is no book at all, whoever paints."""
+    model.ticker = TICKER
+    until(lambda: model.book["live"])
+    follow, free = model._follow, threading.Event()
+    monkeypatch.setattr(model, "_follow", lambda ticker: (free.wait(10), follow(ticker)))
+    model.ticker = OTHER
+    for _ in range(20):
+        model.paint()
+        assert model.book["bids"] == []
+    free.set()
+    until(lambda: model.book["live"])
+
+
+def test_one_side_of_a_book_has_no_middle(sandbox: Any, model: BookModel) -> None:
+    model.ticker = TICKER
+    until(lambda: model.book["live"])
+    book = kr.get_orderbook(kr.connect(sandbox), TICKER)
+    place(sandbox, 1, "ask", 1, int(book.loc[book["side"] == "bid", "quantity"].sum()))
+    until(lambda: model.book["bids"] == [])
+    assert model.book["mid"] == "mid – · spread –"
+    ask = prices(model, "asks")[0]
+    assert model.top == f"YES – / {ask:.2f}   NO {1 - ask:.2f} / –"
+
+
+def test_each_trade_is_shown_once_the_newest_first_even_if_it_comes_late(model: BookModel) -> None:
+    from kalshi_research.panels.book_model import _Print
+
+    model._keep([_Print(time_ms, f"t{time_ms}", "YES", 4000, 100) for time_ms in range(1, 40)])
+    model._keep([_Print(39, "t39", "YES", 4000, 100), _Print(30, "late", "NO", 4100, 250)])
+    kept = list(model._tape.values())
+    assert len(kept) == 20
+    assert [each.time_ms for each in kept] == sorted((each.time_ms for each in kept), reverse=True)
+    assert [each.trade_id for each in kept].count("t39") == 1
+    assert "late" in model._tape
+
+
+def test_trades_that_were_before_are_there(sandbox: Any) -> None:
+    from kalshi_research.streaming import stream
+
+    with stream(kr.connect(sandbox), [TICKER, OTHER]) as live:
+        live.wait()
+        best = round(float(live.best(TICKER).bid) * 100)
+        place(sandbox, 1, "ask", best, 2)
+        until(lambda: len(live.trades()) > 0)
+        model = BookModel(live, Jobs("test"), rate=200)
+        model.ticker = TICKER
+        until(lambda: bool(model.trades))
+        assert model.trades[0]["cells"][1:] == ["takes NO", f"0.{best:02d}", "2"]
+        model.close()
+
+
+def test_many_changes_of_own_orders_are_few_questions(sandbox: Any, model: BookModel) -> None:
+    model.ticker = TICKER
+    until(lambda: model.book["live"])
+    assert model._jobs.wait(10)
+    before = orders_asked(sandbox)
+    began = time.monotonic()
+    for cents in range(1, 11):
+        place(sandbox, 0, "bid", cents)
+    until(lambda: any(level[2] for level in model.book["bids"]) or orders_asked(sandbox) > before)
+    until(lambda: sum(own for _, own in model._own.items()) == 10 * 100)
+    assert orders_asked(sandbox) - before <= 2 + (time.monotonic() - began) / 0.5
+
+
+def orders_asked(sandbox: Any) -> int:
+    return sum(request.path.endswith("/portfolio/orders") for request in sandbox.truth.requests)
+
+
+def test_orders_of_the_market_before_are_not_taken_for_those_of_this_one(
+    sandbox: Any, model: BookModel
+) -> None:
+    model.ticker = TICKER
+    until(lambda: model.book["live"])
+    place(sandbox, 0, "bid", 5, 3)
+    orders = kr.get_orders(kr.connect(sandbox), TICKER, status="resting")
+    model.ticker = OTHER
+    until(lambda: model.book["live"])
+    model._set_own(TICKER, orders)
+    assert model._own == {}
+    model._set_own(OTHER, orders)
+    assert model._own == {("bid", 500): 300}
+
+
+def test_without_a_key_it_says_what_to_do(sandbox: Any) -> None:
+    model = BookModel(kr.connect(sandbox.url), Jobs("test"), rate=200)
+    model.ticker = TICKER
+    until(lambda: bool(model.note))
+    assert "key" in model.note
+    assert (model.state, model.book["live"]) == ("not connected", False)
+    model.refresh_own()
+    assert not any("portfolio" in request.path for request in sandbox.truth.requests)
+    model.close()
+    assert model.state == "closed"
+
+
+def test_orders_that_cannot_be_asked_for_are_said_and_the_book_goes_on(
+    sandbox: Any, model: BookModel
+) -> None:
+    model.ticker = TICKER
+    until(lambda: model.book["live"])
+    assert model._jobs.wait(10)
+    sandbox.faults.add("reject_then:400", "GET /portfolio/orders")
+    model.refresh_own()
+    until(lambda: bool(model.note))
+    assert model.book["live"]
+    assert model.state.startswith("live")
+
+
+@pytest.mark.parametrize("when", ["before it connects", "while it connects"])
+def test_what_was_closed_connects_no_more(
+    sandbox: Any, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    from kalshi_research.panels import book_model
+
+    model = BookModel(kr.connect(sandbox), Jobs("test"), rate=200)
+    made: list[Any] = []
+
+    def connecting(*arguments: Any) -> Any:
+        made.append(real(*arguments))
+        model.close()
+        return made[0]
+
+    real = book_model.stream
+    monkeypatch.setattr(book_model, "stream", connecting)
+    if when == "before it connects":
+        model.close()
+    model.ticker = TICKER
+    assert model._jobs.wait(20)
+    assert model.state == "closed"
+    assert model._stream is None
+    assert len(made) == (when == "while it connects")
+    assert all(live._engine.closed for live in made)
+
+
+@pytest.mark.parametrize(
+    ("sight", "words"),
+    [
+        (("live", "", 0.3), "live"),
+        (("live", "", 2.4), "live, 2 s old"),
+        (("stale", "the connection is lost", 7.0), "STALE, 7 s old: the connection is lost"),
+        (("syncing", "no snapshot yet", float("inf")), "SYNCING: no snapshot yet"),
+    ],
+)
+def test_a_state_in_words(sight: tuple[str, str, float], words: str) -> None:
+    from kalshi_research.panels.book_model import _state
+    from kalshi_research.streaming.view import Sight
+
+    assert _state(Sight(*sight, levels=None)) == words
+
+
+def test_a_picture_costs_far_less_than_the_time_between_two(model: BookModel) -> None:
+    """Twenty pictures a second may not keep the kernel busy: at most a twentieth of its time."""
+    model.ticker = TICKER
+    until(lambda: model.book["live"])
+    model._painter.close()
+    model.paint()
+    costs = []
+    for _ in range(50):
+        before = time.thread_time()
+        model.paint()
+        costs.append(time.thread_time() - before)
+    assert sorted(costs)[25] < 0.05 / 20

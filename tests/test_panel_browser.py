@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import kalshi_research as kr
@@ -121,3 +122,106 @@ def test_a_pause_shows_at_once() -> None:
 def test_a_link_is_made_of_tickers_only(model: BrowserModel, series: str) -> None:
     model.place = (series,)
     assert model.page == ""
+
+
+def test_refresh_is_what_a_search_without_words_does(model: BrowserModel) -> None:
+    every = keys(model)
+    model.query = "   "
+    model.search()
+    assert keys(settled(model)) == every
+
+
+def test_another_status_lists_other_events(client: Any, model: BrowserModel) -> None:
+    model.go(("KXHIGHNY",))
+    settled(model)
+    model.status = "settled"
+    settled(model)
+    assert keys(model) == list(kr.get_events(client, series_ticker="KXHIGHNY", status="settled").index)
+
+
+def test_weeks_that_cannot_be_drawn_do_not_hide_the_markets(
+    model: BrowserModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise TransportError("no answer")
+
+    monkeypatch.setattr("kalshi_research.panels.browser_model.get_candlesticks", broken)
+    model.go(("KXHIGHNY", "KXHIGHNY-26NOV21"))
+    settled(model)
+    assert model.rows
+    assert model.note == "The weeks could not be drawn: no answer"
+
+
+def test_weeks_that_are_known_are_not_asked_for_again(
+    model: BrowserModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.go(("KXHIGHNY", "KXHIGHNY-26NOV21"))
+    settled(model)
+    before = [row["cells"][5] for row in model.rows]
+    monkeypatch.setattr(
+        "kalshi_research.panels.browser_model.get_candlesticks", lambda *_, **__: pytest.fail("asked")
+    )
+    model.refresh()
+    settled(model)
+    assert [row["cells"][5] for row in model.rows] == before
+    assert model.note == ""
+
+
+def test_what_fails_elsewhere_meanwhile_is_not_said_here(
+    model: BrowserModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise TransportError("no answer")
+
+    monkeypatch.setattr("kalshi_research.panels.browser_model.get_events", broken)
+    model.open("KXHIGHNY")
+    model.go(())
+    settled(model)
+    assert (model.level, model.note) == ("series", "")
+
+
+def test_a_list_that_was_cut_says_so(model: BrowserModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kalshi_research.panels.browser_model._MOST", 2)
+    model.open("KXHIGHNY")
+    assert settled(model).note == "Only the first 2 are listed."
+
+
+@pytest.mark.parametrize(
+    ("exchange", "trading", "words"),
+    [
+        (True, True, ""),
+        (True, False, "Trading is paused on the whole exchange."),
+        (False, False, "The exchange is closed for maintenance."),
+        (False, True, "The exchange is closed for maintenance."),
+    ],
+)
+def test_why_nobody_can_trade(
+    model: BrowserModel, monkeypatch: pytest.MonkeyPatch, exchange: bool, trading: bool, words: str
+) -> None:
+    status = pd.DataFrame([{"exchange_active": exchange, "trading_active": trading}])
+    monkeypatch.setattr("kalshi_research.panels.browser_model.get_exchange_status", lambda _: status)
+    model.refresh()
+    assert settled(model).halted == words
+
+
+def test_the_page_of_a_market_that_was_searched_for_is_that_of_its_series(model: BrowserModel) -> None:
+    model.query = "hike"
+    model.search()
+    settled(model)
+    assert model.page == ""
+    model.open(keys(model)[0])
+    assert model.page == "https://kalshi.com/markets/kxfeddecision"
+
+
+def test_rows_are_ordered_by_what_they_mean_not_by_how_it_is_written(model: BrowserModel) -> None:
+    model.go(("KXHIGHNY", "KXHIGHNY-26NOV21"))
+    settled(model)
+    for row in model.rows:
+        for at in (2, 3, 4, 6):
+            said = row["cells"][at].replace(",", "")
+            assert row["order"][at] == (None if said == "–" else float(said))
+        assert row["order"][8] == pytest.approx(pd.Timestamp("2026-11-22 04:59Z").timestamp())
+    model.go(("KXHIGHNY",))
+    settled(model)
+    dates = [row["order"][2] for row in model.rows]
+    assert all(date is None or isinstance(date, float) for date in dates)

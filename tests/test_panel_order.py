@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 import pytest
@@ -279,3 +280,222 @@ def test_an_unknown_market_says_so(client: Any) -> None:
     model.ticker = "NO-SUCH-MARKET"
     assert "NO-SUCH-MARKET" in settled(model).note
     model.close()
+
+
+def test_the_stepper_goes_along_the_grid_of_the_outcome_that_is_written(model: OrderModel) -> None:
+    model.ticket.edit(outcome="no", price="0.83")
+    model.step(1)
+    assert model.ticket.price == "0.84"
+    model.step(-1)
+    assert model.ticket.price == "0.83"
+
+
+def test_nothing_steps_before_the_grid_is_known(client: Any) -> None:
+    model = OrderModel(client, Jobs("test"))
+    model.step(1)
+    assert model.ticket.price == ""
+    model.close()
+
+
+def test_back_takes_the_preview_back_and_nothing_is_sent(sandbox: Any, model: OrderModel) -> None:
+    model.back()
+    assert model.stage == "editing"
+    write(model)
+    model.check()
+    settled(model)
+    model.back()
+    assert (model.stage, model.ticket.confirmed) == ("editing", False)
+    model.send()
+    settled(model)
+    assert sent(sandbox) == []
+
+
+def test_what_is_blocked_is_not_previewed(sandbox: Any, model: OrderModel) -> None:
+    write(model, price="1.2")
+    model.check()
+    settled(model)
+    assert (model.stage, model.facts, model.effect) == ("editing", [], "")
+    assert "does not lie between 0 and 1 dollar" in model.blockers
+
+
+def test_a_second_click_on_preview_while_it_looks_is_nothing(sandbox: Any, model: OrderModel) -> None:
+    write(model)
+    free = threading.Event()
+    model._jobs.do(lambda: free.wait(10))
+    before = len(sandbox.truth.requests)
+    for _ in range(5):
+        model.check()
+    free.set()
+    settled(model)
+    assert model.stage == "confirming"
+    asked = [request.path for request in sandbox.truth.requests[before:]]
+    assert len([path for path in asked if path.endswith("/orderbook")]) == 1
+    model.check()
+    settled(model)
+    assert model.stage == "confirming"
+
+
+def test_clicks_that_waited_while_the_kernel_was_busy_are_one_order(
+    sandbox: Any, model: OrderModel
+) -> None:
+    """A busy kernel keeps clicks and hands them over at once, one after the other."""
+    write(model)
+    model.check()
+    settled(model)
+    for _ in range(20):
+        model.send()
+    settled(model)
+    for _ in range(20):
+        model.send()
+        model.check()
+    settled(model)
+    assert len(sent(sandbox)) == 1
+
+
+def test_two_views_of_a_panel_are_one_model(sandbox: Any, client: Any) -> None:
+    """A second view clicks the same buttons; a message that comes twice is one more click."""
+    panel = kr.OrderPanel(client, TICKER)
+    settled(panel.model)
+    panel.model.ticket.edit(quantity="10", price="0.10")
+    buttons = {button.description: button for button in buttons_of(panel)}
+    click = {"event": "click"}
+    for _ in range(2):
+        buttons["Preview"]._handle_custom_msg(click, [])
+    settled(panel.model)
+    assert panel.model.stage == "confirming"
+    for _ in range(4):
+        buttons["Confirm"]._handle_custom_msg(click, [])
+    settled(panel.model)
+    assert len(sent(sandbox)) == 1
+    table = next(part for part in parts_of(panel) if type(part).__name__ == "Table")
+    (row,) = panel.model.orders
+    for _ in range(3):
+        table._handle_custom_msg({"act": row["key"]}, [])
+    settled(panel.model)
+    deletes = [request for request in sandbox.truth.requests if request.method == "DELETE"]
+    assert {request.status for request in deletes} <= {200, 404}
+    assert panel.model.orders == []
+    panel.close()
+
+
+def parts_of(widget: Any) -> Iterator[Any]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from parts_of(child)
+
+
+def buttons_of(widget: Any) -> list[Any]:
+    return [part for part in parts_of(widget) if type(part).__name__ == "Button"]
+
+
+def test_a_button_that_fails_is_heard_of(client: Any, caplog: pytest.LogCaptureFixture) -> None:
+    from kalshi_research.panels.frame import button
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    button("Try", fail).click()
+    assert "the button 'Try' failed" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_order_that_is_gone_is_neither_cancelled_nor_amended(sandbox: Any, model: OrderModel) -> None:
+    before = len(sandbox.truth.requests)
+    model.cancel("not-mine")
+    model.resolve()
+    settled(model)
+    assert len(sandbox.truth.requests) == before
+
+
+def test_what_cannot_be_cancelled_is_said(sandbox: Any, client: Any, model: OrderModel) -> None:
+    order = kr.create_order(client, TICKER, quantity=10, price="0.10")
+    model.look()
+    settled(model)
+    sandbox.faults.add("reject_then:400", "DELETE /portfolio/events/orders")
+    model.chosen = order.order_id
+    model.amend("2", "")
+    settled(model)
+    assert model.result_kind == "warn"
+    assert model.result
+    assert list(kr.get_orders(client, status="resting").index) == [order.order_id]
+
+
+@pytest.mark.parametrize("again", ["still unknown", "refused"])
+def test_an_order_that_is_looked_for_in_vain(
+    model: OrderModel, again: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kalshi_research.errors import InputError, OrderUnknown
+
+    def look(_: Any) -> Any:
+        raise InputError("refused") if again == "refused" else OrderUnknown(again, resolver=look)
+
+    model._not_sent(OrderUnknown("lost.", resolver=look))
+    assert (model.unknown, model.result_kind, model.result) == (True, "warn", "lost.")
+    model.resolve()
+    settled(model)
+    assert model.result == again
+    assert model.unknown == (again == "still unknown")
+
+
+def test_an_answer_about_the_market_before_is_not_shown(client: Any, model: OrderModel) -> None:
+    found = model._fetch(TICKER)
+    model.ticker = "KXHIGHNY-26NOV21-B44.5"
+    settled(model)
+    before = model.touch, model.title, model.ticket.ticker
+    model._loaded(found)
+    assert (model.touch, model.title, model.ticket.ticker) == before
+    model.ticker = ""
+    assert (model.touch, model.blockers, model.orders) == ("", "", [])
+
+
+def test_it_looks_again_while_something_is_written_and_not_while_it_is_confirmed(
+    sandbox: Any, model: OrderModel
+) -> None:
+    from kalshi_research.panels.looks import looks_of
+
+    write(model)
+
+    def looked() -> bool:
+        looks_of(model.client).changed()
+        before = len(sandbox.truth.requests)
+        model._look_again()
+        settled(model)
+        return len(sandbox.truth.requests) > before
+
+    assert looked()
+    model.views = 0
+    assert not looked()
+    model.views = 1
+    model.check()
+    settled(model)
+    assert not looked(), "what was previewed stands until it is confirmed or taken back"
+
+
+def test_a_look_that_fails_is_said_and_the_next_one_takes_it_back(
+    sandbox: Any, model: OrderModel
+) -> None:
+    sandbox.faults.add("reject_then:400", "GET /markets/{ticker}/orderbook")
+    model.look()
+    settled(model)
+    assert model.note
+    assert "ask" in model.touch, "what was known stays"
+
+
+def test_orders_in_words_and_figures(model: OrderModel) -> None:
+    write(model, price="0.19", quantity="5")
+    # 7 % of p(1 − p) a contract, rounded up to a hundredth of a cent: 0.053865 becomes 0.0539.
+    fee = Decimal("0.07") * Decimal("0.19") * Decimal("0.81") * 5
+    fee = fee.quantize(Decimal("0.0001"), ROUND_CEILING)
+    cost = Decimal("0.19") * 5
+    assert model.facts == [
+        ("Cost", f"${cost:.2f}"),
+        ("Fee now", f"${fee:.2f}"),
+        ("Most you can lose", f"${cost + fee:.2f}"),
+        ("Break-even", f"{(cost + fee) / 5:.4f}"),
+    ]
+    assert model.effect == "The book fills all of it at once"
+    write(model, price="0.19", quantity="500")
+    assert model.effect.startswith("The book fills ")
+    assert model.effect.endswith(" of 500 at once")
+    write(model, price="0.05")
+    assert model.effect == "Would rest: nothing in the book meets it"

@@ -210,6 +210,79 @@ def test_an_order_whose_answer_was_lost_is_named_and_looked_for(
     model.close()
 
 
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_cancel_whose_answer_was_lost_is_named_and_looked_for(
+    sandbox: Any, client: Any, arrived: bool
+) -> None:
+    from kalshi_research.trading import Pace
+    from kalshi_research.trading.desk import desk_of
+    from kalshi_research.trading.journal import Intent
+
+    order = kr.create_order(client, TICKER, quantity=3, price="0.05")
+    desk = desk_of(client)
+    desk.pace = Pace(scale=1 / 40)
+    now = desk.pace.now()
+    desk.journal.write(
+        Intent(
+            "lost-cancel", "cancel", "SENT", "another-session", {"ticker": TICKER}, sent_at=now,
+            until=now, order_id=order.order_id,
+        )
+    )  # fmt: skip
+    if arrived:
+        me = sandbox._exchange.accounts[0].user_id
+        sandbox.floor.call(lambda engine: engine.cancel(me, order.order_id), TICKER)
+    model = PortfolioModel(client, Jobs("test"))
+    model._loaded(model._fetch() | {"lost": [desk.journal.get("lost-cancel")]})
+    (row,) = cells(model, "lost")
+    assert row["Not accounted for"] == f"cancel order {order.order_id} in {TICKER}"
+    model.seek("lost-cancel")
+    settled(model)
+    assert model.result.startswith(f"Cancel order {order.order_id} in {TICKER}: It ")
+    assert bool(model.orders) == (not arrived)
+    model.close()
+
+
+def test_positions_without_a_bid_are_left_out_and_counted(sandbox: Any, client: Any) -> None:
+    name = sandbox._exchange.accounts[1].user_id
+    for ticker, cents in ((TICKER, 17), (OTHER, 26)):
+        sandbox.floor.call(
+            lambda engine, t=ticker, c=cents: engine.submit(name, t, "ask", c * 100, 100), ticker
+        )
+        kr.create_order(client, ticker, quantity=1, price=f"0.{cents}")
+    book = kr.get_orderbook(client, TICKER)
+    offer(sandbox, "ask", 1, int(book.loc[book["side"] == "bid", "quantity"].sum()))
+    model = PortfolioModel(client, Jobs("test"))
+    model.refresh()
+    settled(model)
+    assert "1 of 2 without a bid left out" in model.summary
+    model.close()
+
+
+def test_a_cancel_that_is_refused_is_said_and_the_order_is_still_there(
+    sandbox: Any, client: Any, model: PortfolioModel
+) -> None:
+    order = kr.create_order(client, TICKER, quantity=3, price="0.05")
+    model.refresh()
+    settled(model)
+    sandbox.faults.add("reject_then:400", "DELETE /portfolio/events/orders/{order_id}")
+    model.cancel(order.order_id)
+    settled(model)
+    assert model.result_kind == "warn"
+    assert model.result
+    assert [row["key"] for row in model.orders] == [order.order_id]
+
+
+def test_a_panel_that_fails_before_it_ever_saw_the_account_shows_no_state(
+    sandbox: Any, client: Any
+) -> None:
+    sandbox.faults.add("reject_then:400", "GET /portfolio/positions")
+    model = PortfolioModel(client, Jobs("test"))
+    model.refresh()
+    settled(model)
+    assert (model.state, bool(model.note), model.busy) == ("", True, False)
+    model.close()
+
+
 def test_what_goes_wrong_is_said_and_what_was_there_is_marked(
     sandbox: Any, client: Any, model: PortfolioModel
 ) -> None:

@@ -99,6 +99,7 @@ class BookModel(traitlets.HasTraits):
         self._last_own: Any = None
         self._own_changed = self._own_asked = self._trades_shown = 0.0
         self._stops: list[Any] = []
+        self._closed = False
         self._lock = threading.RLock()
         self._painter = Painter(self.paint, rate=rate)
         self.observe(self._retitled, "ticker")
@@ -119,6 +120,8 @@ class BookModel(traitlets.HasTraits):
         self._jobs.do(lambda: self._follow(change["new"]), None, self._failed)
 
     def _follow(self, ticker: str) -> None:
+        if self._closed:
+            return
         self.note = ""
         if not ticker:
             self.state = "no market chosen"
@@ -129,6 +132,9 @@ class BookModel(traitlets.HasTraits):
             live = stream(self._client, [ticker], channels)
             self._stream = live
             self._listen(live)
+            if self._closed:  # while it connected
+                self.close()
+                return
         else:
             others = [name for name in live.markets if name != ticker] if self._own_stream else []
             if ticker not in live.markets:
@@ -210,6 +216,7 @@ class BookModel(traitlets.HasTraits):
 
     def close(self) -> None:
         """Stop following; a stream that was passed in goes on."""
+        self._closed = True
         for stop in self._stops:
             stop()
         self._stops.clear()

@@ -10,7 +10,7 @@ import ipywidgets as widgets
 import traitlets
 
 from kalshi_research.errors import printable
-from kalshi_research.panels.views import Link, Plain, Presence
+from kalshi_research.panels.views import Choice, Link, Plain, Presence
 
 if TYPE_CHECKING:
     from kalshi_research.client import Client
@@ -69,7 +69,10 @@ def badge(client: Client) -> Plain:
 def button(text: str, act: Callable[[], Any], *, tip: str = "", style: str = "") -> widgets.Button:
     """A button as wide as its text. What `act` raises goes to the log: panels show it before."""
     made = widgets.Button(
-        description=text, tooltip=tip or text, button_style=style, layout=widgets.Layout(width="auto")
+        description=text,
+        tooltip=tip or text,
+        button_style=style,
+        layout=widgets.Layout(width="auto", flex="0 0 auto"),
     )
 
     def clicked(_: Any) -> None:
@@ -86,7 +89,7 @@ def button(text: str, act: Callable[[], Any], *, tip: str = "", style: str = "")
 def line(*parts: widgets.Widget) -> widgets.HBox:
     """Parts beside each other, on more lines where there is no room."""
     for part in parts:
-        if isinstance(part, Plain | Link):
+        if isinstance(part, Choice | Link | Plain):
             part.layout.width = "auto"
     return widgets.HBox(
         parts, layout=widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="6px 8px")

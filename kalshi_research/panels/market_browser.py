@@ -97,8 +97,8 @@ class MarketBrowser(Panel):
         super().__init__(client)
         widgets.link((model, "ticker"), (self, "ticker"))
         self.children = (
-            line(self.badge, words, everywhere, status, top, up, again),
-            line(where, page),
+            line(self.badge, where, page),
+            line(words, everywhere, status, top, up, again),
             halted,
             table,
             note,

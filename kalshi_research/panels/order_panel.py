@@ -127,14 +127,17 @@ class OrderPanel(Panel):
 
         ticket.observe(lasting, "time_in_force")
         self.model.observe(lasting, "stage")
-        price.layout.flex = "1 1 0"
+        price.layout.flex, price.layout.min_width = "1 1 auto", "0"
         steps = widgets.HBox([price, lower, higher], layout=widgets.Layout(grid_gap="4px"))
-        return widgets.GridBox(
-            [line(action, outcome), quantity, steps, force, expiry, post_only, reduce_only],
+        fields = widgets.GridBox(
+            [quantity, steps, force, expiry, post_only, reduce_only],
             layout=widgets.Layout(
-                grid_template_columns=f"repeat(auto-fit, minmax(min({_COLUMN}, 100%), 1fr))",
+                grid_template_columns=f"repeat(auto-fill, minmax(min({_COLUMN}, 100%), 1fr))",
                 grid_gap="8px 16px",
             ),
+        )
+        return widgets.GridBox(
+            [line(action, outcome), fields], layout=widgets.Layout(grid_gap="8px", max_width="900px")
         )
 
     def _buttons(self) -> widgets.Widget:
@@ -190,7 +193,7 @@ class OrderPanel(Panel):
         widgets.dlink((model, "chosen"), (amend, "disabled"), lambda chosen: not chosen)
         table.on_msg(lambda _, message, __: model.cancel(str(message.get("act", ""))))
         for part in (price, quantity):
-            part.layout.flex = "1 1 150px"
+            part.layout.flex = "0 1 210px"
         return widgets.VBox(
             [Plain("Your resting orders", role="head"), table, line(price, quantity, amend)],
             layout=widgets.Layout(grid_gap="6px"),

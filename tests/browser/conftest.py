@@ -6,7 +6,7 @@ import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from lab import FLAGS, Lab, browser_path
@@ -20,7 +20,7 @@ def _without(what: str) -> NoReturn:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def browser() -> Iterator[Any]:
     path = browser_path()
     if path is None:
         _without("there is no Chromium on this machine")
@@ -29,13 +29,20 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     from playwright import sync_api as playwright
 
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=path, args=list(FLAGS))
-        running = Lab(tmp_path_factory.mktemp("lab"), browser)
+        running = started.chromium.launch(executable_path=path, args=list(FLAGS))
         try:
             yield running
         finally:
             running.close()
-            browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[Lab]:
+    running = Lab(tmp_path_factory.mktemp("lab"), browser)
+    try:
+        yield running
+    finally:
+        running.close()
 
 
 @pytest.fixture(scope="session")

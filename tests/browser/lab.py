@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,45 +64,60 @@ def _free_port() -> int:
 class Lab:
     """A JupyterLab of its own, with private settings, in a folder."""
 
-    def __init__(self, folder: Path, browser: Browser) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        browser: Browser,
+        *,
+        start: Sequence[str] = ("jupyterlab",),
+        **variables: str,
+    ) -> None:
         self.folder = folder
         self.browser = browser
         self.context = browser.new_context()
-        self.port = _free_port()
         self.token = secrets.token_hex(16)
-        self.url = f"http://127.0.0.1:{self.port}"
         (folder / "work").mkdir(parents=True, exist_ok=True)
-        environment = dict(os.environ, PYTHONUNBUFFERED="1", KALSHI_RESEARCH_PROGRESS="0")
+        self._variables = dict(
+            os.environ, PYTHONUNBUFFERED="1", KALSHI_RESEARCH_PROGRESS="0", **variables
+        )
         for name in (
             "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR",
             "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR",
         ):  # fmt: skip
-            environment[name] = str(folder / name.lower())
-        self._log = (folder / "lab.log").open("wb")
+            self._variables[name] = str(folder / name.lower())
+        for _ in range(3):  # somebody else may take the port before the server does
+            self._start(start)
+            if self._is_up():
+                return
+            said = (folder / "lab.log").read_text("utf-8", "replace")
+            self.close()
+            if "already in use" not in said:
+                break
+        raise RuntimeError(said[-2000:])
+
+    def _start(self, start: Sequence[str]) -> None:
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = (self.folder / "lab.log").open("wb")
         self._process = subprocess.Popen(
             [
-                sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+                sys.executable, "-m", *start, "--no-browser", "--allow-root",
                 "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}",
-                "--ServerApp.port_retries=0",
-                f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={folder / 'work'}",
+                "--ServerApp.port_retries=0", f"--IdentityProvider.token={self.token}",
                 "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
             ],
-            stdout=self._log, stderr=subprocess.STDOUT, env=environment,
+            stdout=self._log, stderr=subprocess.STDOUT, env=self._variables, cwd=self.folder / "work",
         )  # fmt: skip
-        self._wait()
 
-    def _wait(self) -> None:
+    def _is_up(self) -> bool:
         deadline = time.monotonic() + START
         status = f"{self.url}/api/status?token={self.token}"
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                break
+        while time.monotonic() < deadline and self._process.poll() is None:
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(status, timeout=2).close()  # noqa: S310 - http, our own
-                return
-            time.sleep(0.1)
-        self.close()
-        raise RuntimeError((self.folder / "lab.log").read_text("utf-8", "replace")[-2000:])
+                return True
+            time.sleep(0.05)
+        return False
 
     def close(self) -> None:
         """Stop the server and its kernels."""
@@ -133,9 +148,9 @@ class Lab:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.jupyterlab-settings").write_text(json.dumps(settings), "utf-8")
 
-    def _ask(self, method: str, path: str, **body: Any) -> Any:
+    def _ask(self, method: str, route: str, **body: Any) -> Any:
         request = urllib.request.Request(  # noqa: S310 - http, our own
-            f"{self.url}/api/{path}",
+            f"{self.url}/api/{route}",
             json.dumps(body).encode() if body else None,
             {"Authorization": f"token {self.token}", "Content-Type": "application/json"},
             method=method,
@@ -175,10 +190,22 @@ class Lab:
             page.wait_for_selector(".jp-Notebook", timeout=CELLS)
             if kernel:
                 page.wait_for_function(READY, timeout=CELLS)
-            yield page
+            with pictured(page, self.folder / f"{name}-failed.png"):
+                yield page
         finally:
             page.close()
             self.stop_kernels()
+
+
+@contextlib.contextmanager
+def pictured(page: Page, path: Path) -> Iterator[None]:
+    """What was to be seen when something went wrong."""
+    try:
+        yield
+    except BaseException as error:
+        page.screenshot(path=path)
+        error.add_note(f"picture: {path}")
+        raise
 
 
 def repaint(page: Page, *, dark: bool) -> None:
@@ -191,11 +218,6 @@ def repaint(page: Page, *, dark: bool) -> None:
     page.wait_for_function(
         "light => document.body.dataset.jpThemeLight === light", arg="false" if dark else "true"
     )
-
-
-def panel_picture(page: Page, path: Path, selector: str = ".kr-panel") -> None:
-    """A picture of a panel alone."""
-    page.locator(selector).first.screenshot(path=path, animations="disabled")
 
 
 def run_all(page: Page, cells: int) -> None:

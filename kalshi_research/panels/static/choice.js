@@ -1,14 +1,11 @@
 // A few choices side by side, one of which holds: radio buttons, which every keyboard knows. Text only.
-let groups = 0;
-
 export default {
   render({ model, el }) {
     el.classList.add('kr', 'tex2jax_ignore', 'mathjax_ignore');
     const group = document.createElement('div');
     group.className = 'kr-choice';
     group.setAttribute('role', 'radiogroup');
-    groups += 1;
-    const name = `kr-choice-${groups}`;
+    const name = `kr-choice-${Math.random()}`; // each widget has a module of its own
     const inputs = model.get('options').map(([text, value]) => {
       const label = document.createElement('label');
       const input = document.createElement('input');
