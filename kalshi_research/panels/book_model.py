@@ -99,7 +99,7 @@ class BookModel(traitlets.HasTraits):
         self._last_own: Any = None
         self._own_changed = self._own_asked = self._trades_shown = 0.0
         self._stops: list[Any] = []
-        self._closed = False
+        self._closed = threading.Event()
         self._lock = threading.RLock()
         self._painter = Painter(self.paint, rate=rate)
         self.observe(self._retitled, "ticker")
@@ -120,7 +120,7 @@ class BookModel(traitlets.HasTraits):
         self._jobs.do(lambda: self._follow(change["new"]), None, self._failed)
 
     def _follow(self, ticker: str) -> None:
-        if self._closed:
+        if self._closed.is_set():
             return
         self.note = ""
         if not ticker:
@@ -132,7 +132,7 @@ class BookModel(traitlets.HasTraits):
             live = stream(self._client, [ticker], channels)
             self._stream = live
             self._listen(live)
-            if self._closed:  # while it connected
+            if self._closed.is_set():  # while it connected
                 self.close()
                 return
         else:
@@ -216,7 +216,7 @@ class BookModel(traitlets.HasTraits):
 
     def close(self) -> None:
         """Stop following; a stream that was passed in goes on."""
-        self._closed = True
+        self._closed.set()
         for stop in self._stops:
             stop()
         self._stops.clear()
