@@ -182,7 +182,12 @@ def _lab(folder: Path, options: Sequence[str]) -> int:
     # Defaults only, which the user's settings overrule: texts open as pages, not in an editor.
     paths = [*filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")]), str(Path(__file__).parent)]
     environment = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
-    return subprocess.run([*command, *options], check=False, env=environment).returncode  # noqa: S603 -- the user's own arguments
+    command += options
+    if os.name == "posix":
+        # It takes the place of this process: whatever ends the one ends the other, and none is left.
+        sys.stdout.flush()
+        os.execve(command[0], command, environment)  # noqa: S606 -- the user's own arguments
+    return subprocess.run(command, check=False, env=environment).returncode  # noqa: S603
 
 
 def _sandbox(options: argparse.Namespace) -> int:

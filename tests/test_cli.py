@@ -15,9 +15,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -272,19 +271,27 @@ def test_lab_passes_its_options_on(tmp_path: Path) -> None:
     assert out.strip()[0].isdigit()
 
 
+class ReplacedError(Exception):
+    """Raised where another program would take the place of this one."""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere JupyterLab is a child")
 def test_lab_opens_the_gallery_as_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the user has configured comes before our defaults."""
     calls: list[tuple[list[str], dict[str, str]]] = []
 
-    def run(command: list[str], *, env: dict[str, str], **_: object) -> SimpleNamespace:
+    def execve(program: str, command: list[str], env: dict[str, str]) -> None:
+        assert program == command[0] == sys.executable
         calls.append((command, env))
-        return SimpleNamespace(returncode=0)
+        raise ReplacedError
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(os, "execve", execve)
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path / "own"))
-    assert main(["lab", str(tmp_path)]) == 0
+    with pytest.raises(ReplacedError):
+        main(["lab", str(tmp_path)])
     (tmp_path / "README.md").write_text("# Gallery")
-    assert main(["lab", str(tmp_path), "--no-browser"]) == 0
+    with pytest.raises(ReplacedError):
+        main(["lab", str(tmp_path), "--no-browser"])
     (bare, _), (command, environment) = calls
     assert not [option for option in bare if "default_url" in option]
     assert command[3:] == [str(tmp_path), "--LabApp.default_url=/lab/tree/README.md", "--no-browser"]
@@ -293,3 +300,79 @@ def test_lab_opens_the_gallery_as_a_page(tmp_path: Path, monkeypatch: pytest.Mon
     settings = Path(folders[1]) / "labconfig" / "default_setting_overrides.json"
     documents = json.loads(settings.read_text())["@jupyterlab/docmanager-extension:plugin"]
     assert documents == {"defaultViewers": {"markdown": "Markdown Preview"}}
+
+
+STAND_IN = """
+import os, pathlib, signal, sys, time
+pathlib.Path("pid.draft").write_text(str(os.getpid()))
+os.rename("pid.draft", "pid")
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
+def test_what_ends_the_lab_command_ends_jupyterlab(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """SIGHUP is what comes when a terminal is closed."""
+    stand_in = tmp_path / "modules" / "jupyterlab"
+    stand_in.mkdir(parents=True)
+    (stand_in / "__init__.py").touch()
+    (stand_in / "__main__.py").write_text(STAND_IN)
+    monkeypatch.setenv("PYTHONPATH", str(stand_in.parent))
+    with started("lab", str(tmp_path), folder=tmp_path) as process:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "pid").is_file():
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.01)
+        pid = int((tmp_path / "pid").read_text())
+        process.send_signal(getattr(signal, name))
+        process.communicate(timeout=30)
+    assert not is_running(pid)
+
+
+def spoken_of(folder: Path) -> list[str]:
+    """The processes that a folder stands in the environment of."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.fsencode(folder) in (place / "environ").read_bytes():
+                found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:  # it has ended, or is somebody else's
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks at processes in /proc")
+def test_sigterm_ends_jupyterlab_and_its_kernels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    arguments = ["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"]
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with started("lab", ".", *arguments, "--IdentityProvider.token=t", folder=tmp_path) as process:
+        deadline = time.monotonic() + 60
+        answer: dict[str, str] = {}
+        while not answer:
+            assert time.monotonic() < deadline, "JupyterLab does not answer"
+            assert process.poll() is None
+            time.sleep(0.1)
+            for file in tmp_path.glob("JUPYTER_RUNTIME_DIR/jpserver-*.json"):
+                url = json.loads(file.read_text() or "{}").get("url", "http://127.0.0.1:9/")
+                asked = urllib.request.Request(  # noqa: S310 -- loopback
+                    f"{url}api/kernels?token=t", data=b"{}", method="POST"
+                )
+                with suppress(urllib.error.URLError), opener.open(asked, timeout=30) as said:
+                    answer = json.load(said)
+        while sum("-m ipykernel" in line for line in spoken_of(tmp_path)) != 1:
+            assert time.monotonic() < deadline, "there is no kernel"
+            time.sleep(0.05)
+        assert sum("-m jupyterlab" in line for line in spoken_of(tmp_path)) == 1
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    while left := spoken_of(tmp_path):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
