@@ -20,7 +20,7 @@ from kalshi_research.schemas.stream_rows import key_of, market_of, numbered_time
 from kalshi_research.streaming.backfill import Backfill
 from kalshi_research.streaming.books import Book
 from kalshi_research.streaming.feeds import STATES, Feeds
-from kalshi_research.streaming.link import Link, Tap
+from kalshi_research.streaming.link import Link
 from kalshi_research.streaming.updates import Mailbox, Update
 from kalshi_research.streaming.view import Sight
 
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from kalshi_research.client import Client
     from kalshi_research.schemas.channels import Channel
     from kalshi_research.schemas.stream import Event, Reply, Trade
-    from kalshi_research.streaming.link import Top
+    from kalshi_research.streaming.hub import Tap
     from kalshi_research.streaming.options import StreamOptions
     from kalshi_research.streaming.recorder import Recorder
+    from kalshi_research.streaming.tops import Top
 
 __all__ = ["Engine"]
 
@@ -163,7 +164,7 @@ class Engine:
     def _new_link(self) -> Link:
         link = Link(self, self.client.websocket, self._headers)
         if "trades" in self.channels and "books" in self.channels:
-            link.keep_tops()
+            link.reader.keep_tops()
         self.links.append(link)
         return link
 

@@ -12,7 +12,7 @@ from kalshi_research.schemas.stream_rows import market_of
 
 if TYPE_CHECKING:
     from kalshi_research.schemas.stream import Delta, Trade
-    from kalshi_research.streaming.link import Top
+    from kalshi_research.streaming.tops import Top
 
 __all__ = ["STATES", "Feeds", "Taped"]
 

@@ -1,0 +1,75 @@
+"""What a connection of a stream needs of the stream, and tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from kalshi_research.schemas.channels import Channel
+    from kalshi_research.schemas.stream import Event, Reply, Trade
+    from kalshi_research.streaming.books import Book
+    from kalshi_research.streaming.link import Link
+    from kalshi_research.streaming.options import StreamOptions
+    from kalshi_research.streaming.tops import Top
+
+__all__ = ["Hub", "Tap"]
+
+Tap = Callable[[int, bytes, "Book | None"], None]
+"""Is given every message: the number of the connection, the message, and the book it changed."""
+
+
+class Hub(Protocol):
+    """The stream that a link belongs to."""
+
+    options: StreamOptions
+    taps: tuple[Tap, ...]
+    watched: bool
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the exchange is a simulated one."""
+
+    @property
+    def lock(self) -> AbstractContextManager[object, None]:
+        """Held while anything that others read changes."""
+
+    def problem(self, text: str) -> None:
+        """Something a person should know."""
+
+    def elsewhere(self, link: Link, channel: Channel, tickers: list[str]) -> None:
+        """Markets that a connection has no room for."""
+
+    def books_changed(self, tickers: Mapping[str, None]) -> None:
+        """Books that have other contents or another status."""
+
+    def trade(self, trade: Trade, top: Top | None) -> None:
+        """A trade, and the quote that it met."""
+
+    def own_change(self, delta: Event) -> None:
+        """An order of our own changed a book."""
+
+    def row(self, reply: Reply) -> None:
+        """A frame of another channel."""
+
+    def holed(self, link: Link, channel: str) -> None:
+        """Frames of a channel were lost."""
+
+    def complete(self, link: Link, channel: str, *, first: bool) -> None:
+        """A channel is subscribed to, for the first time or again."""
+
+    def grown(self, link: Link, channel: str, tickers: Sequence[str]) -> None:
+        """A channel has more markets than before."""
+
+    def began(self, channels: Iterable[str], time_ms: int) -> None:
+        """Channels are subscribed to since this time of the exchange."""
+
+    def disconnected(self, link: Link, reason: str) -> None:
+        """A connection has ended."""
+
+    def failed(self, error: Exception) -> None:
+        """There is no point in trying again."""
+
+    def next_connection(self) -> int:
+        """A number that no other connection of the stream has had."""
