@@ -70,6 +70,53 @@ def test_fills_and_positions_lag_too(sandbox: Sandbox, caller: Caller) -> None:
     assert caller.signed("/portfolio/positions")["market_positions"][0]["position_fp"] == "1.00"
 
 
+def test_the_balance_lags_too(sandbox: Sandbox, caller: Caller) -> None:
+    def balance() -> tuple[str, int, list[dict[str, Any]]]:
+        found = caller.signed("/portfolio/balance")
+        return found["balance_dollars"], found["portfolio_value"], found["balance_breakdown"]
+
+    before = balance()
+    assert before[:2] == ("10000.0000", 0)
+    lag = sandbox.faults.add("read_lag", "GET /portfolio/balance", seconds=3600)
+    place(caller, "rests", price="0.0100", count="100.00")
+    answer = place(caller, "taker", price="0.9900", time_in_force="immediate_or_cancel", count="1.00")
+    assert answer.json()["fill_count"] == "1.00"
+    assert balance() == before
+    # The other reads are not late.
+    assert len(caller.signed("/portfolio/positions")["market_positions"]) == 1
+    sandbox.faults.scale = 0
+    late = balance()
+    assert float(late[0]) < 9999
+    assert late[1] > 0
+    sandbox.faults.remove(lag)
+    assert balance() == late
+    other = sandbox.faults.add("read_lag", "GET /portfolio/orders", seconds=3600)
+    sandbox.faults.scale = 1
+    place(caller, "more", price="0.0100", count="100.00")
+    assert balance() < late
+    sandbox.faults.remove(other)
+
+
+def test_money_that_is_moved_without_an_order_is_late_as_well(sandbox: Sandbox, caller: Caller) -> None:
+    sandbox.faults.add("read_lag", seconds=3600)
+    assert send(caller, "POST", "/portfolio/subaccounts", {}).status_code == 201
+    move = {
+        "client_transfer_id": "00000000-0000-4000-8000-00000000000b",
+        "from_subaccount": 0, "to_subaccount": 1, "amount_cents": 500,
+    }  # fmt: skip
+    assert send(caller, "POST", "/portfolio/subaccounts/transfer", move).status_code == 200
+
+    def balances() -> list[str]:
+        return [
+            caller.signed("/portfolio/balance", subaccount=number)["balance_dollars"]
+            for number in (0, 1)
+        ]
+
+    assert balances() == ["10000.0000", "0.0000"]
+    sandbox.faults.scale = 0
+    assert balances() == ["9995.0000", "5.0000"]
+
+
 def test_a_lag_ends_by_itself(sandbox: Sandbox, caller: Caller) -> None:
     sandbox.faults.scale = 0.1
     sandbox.faults.add("read_lag", seconds=4)

@@ -6,9 +6,11 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
+import yaml
 from faulty_exchange import CREATE, ORDERS, ids, on_the_wire, open_ticker, order_body, place, send, until
 from sandbox_calls import Caller
 from stub_server import Answer, StubServer
@@ -17,6 +19,7 @@ from kalshi_research.errors import ConfigError
 from kalshi_research.sandbox import Sandbox
 from kalshi_research.sandbox.faults import Faults, kinds, parse_fault
 from kalshi_research.sandbox.faults.kinds import ANSWERS
+from kalshi_research.sandbox.faults.rules import STREAM_PLACES
 
 
 @pytest.fixture(scope="module")
@@ -424,3 +427,53 @@ def test_the_script_and_the_truth_agree_when_many_order_at_once(sandbox: Sandbox
     assert sorted(bite.kind for bite in sandbox.faults.fired) == sorted(
         f"{kind}:{show}" for kind, show in drawn.values()
     )
+
+
+def test_a_place_where_nothing_is_served_is_refused() -> None:
+    with Sandbox(days=1, crypto_hours=0) as sandbox:
+        faults = sandbox.faults
+        for kind, route, near in (
+            ("accept_then:hang", "POST /portfolio/event/orders", "POST /portfolio/events/orders"),
+            ("reject_then:503", "GET /market", "GET /markets"),
+            ("reject_then:503", "POST /markets", "GET /markets"),
+            ("reject_then:503", "* /portfolio/ordrs/**", "/portfolio/orders"),
+            ("read_lag", "GET /portfolio/order", "GET /portfolio/orders"),
+            ("frame:drop", "WS /orderbook", "WS /orderbook_delta"),
+            ("frame:drop", "GET /markets", "WS /"),
+        ):
+            with pytest.raises(ConfigError) as caught:
+                faults.add(kind, route)
+            message = str(caught.value)
+            assert f"nothing is served at '{route}'; no rule was added." in message
+            assert near in message.split("Nearest: ")[1]
+        assert faults.rules == []
+        for kind, route in (
+            ("reject_then:503", "* /**"), ("reject_then:503", "* /*/*"), ("reject_then:503", "GET /**"),
+            ("reject_then:503", "GET /trade-api/v2/markets/{any}"),
+            ("reject_then:503", "GET /markets/KXHIGHNY-26NOV21-B44.5/orderbook"),
+            ("reject_then:503", "DELETE /portfolio/events/**"),
+            ("reject_then:503", "POST /portfolio/orders"),  # gone since 2026, and known to be
+            ("frame:drop", "WS /*"), ("frame:drop", "* /ticker"), ("frame:drop", "* /**"),
+        ):  # fmt: skip
+            faults.add(kind, route)
+        assert len(faults.rules) == 10
+
+
+def test_each_dialect_has_places_of_its_own() -> None:
+    with Sandbox(days=1, crypto_hours=0, dialect="2025") as sandbox:
+        sandbox.faults.add("reject_then:503", "POST /portfolio/orders")
+        with pytest.raises(ConfigError, match="POST /portfolio/orders"):
+            sandbox.faults.add("reject_then:503", "POST /portfolio/events/orders")
+
+
+def test_every_type_of_frame_is_a_place(shared: Path) -> None:
+    """Of those that the specification has, but for the life of events, which is never told."""
+    spec = yaml.safe_load((shared / "spec/asyncapi.yaml").read_text())
+    types = {
+        schema["properties"]["type"]["const"]
+        for schema in spec["components"]["schemas"].values()
+        if "const" in schema.get("properties", {}).get("type", {})
+    }
+    sent = {name.removeprefix("WS /") for name in STREAM_PLACES} - {"connect", "orderbook_update"}
+    assert len(types) > 15
+    assert sent <= types

@@ -16,6 +16,7 @@ from sandbox_calls import Caller
 
 from kalshi_research.errors import ConfigError
 from kalshi_research.sandbox import Sandbox
+from kalshi_research.sandbox.stream import StreamOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,3 +230,13 @@ def test_layers_and_cheap_import() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_stream_speaks_as_its_sandbox_does() -> None:
+    for dialect in ("2026", "2025"):
+        for stream in (None, StreamOptions(), StreamOptions(dialect=dialect)):  # type: ignore[arg-type]
+            sandbox = Sandbox(days=1, crypto_hours=0, dialect=dialect, stream=stream)
+            assert sandbox._exchange.stream.dialect == dialect
+    for dialect, other in (("2026", "2025"), ("2025", "2026")):
+        with pytest.raises(ConfigError, match=f'dialect "{other}", the sandbox "{dialect}"'):
+            Sandbox(days=1, crypto_hours=0, dialect=dialect, stream=StreamOptions(dialect=other))  # type: ignore[arg-type]

@@ -99,7 +99,7 @@ def test_the_log_has_headers_and_no_secret(sandbox: Sandbox, caller: Caller) -> 
 def ask(sandbox: Sandbox, path: str, **more: Any) -> requests.Response:
     headers = {"Authorization": f"Bearer {sandbox.serve_truth().token}"} | more.pop("headers", {})
     return requests.get(
-        sandbox.truth_url + path, params=more, headers=headers, timeout=10, proxies={"http": ""}
+        sandbox.serve_truth().url + path, params=more, headers=headers, timeout=10, proxies={"http": ""}
     )
 
 
@@ -110,7 +110,7 @@ def test_the_port_tells_what_the_handle_tells(sandbox: Sandbox, caller: Caller) 
         place(caller, "twice")
     place(caller, "taker", price="0.9900", time_in_force="immediate_or_cancel", count="1.00")
     ticker = open_ticker(caller)
-    assert sandbox.truth_url != sandbox.url
+    assert sandbox.serve_truth().url != sandbox.url
     assert ask(sandbox, "/duplicates").json() == {"twice": 2}
     assert ask(sandbox, "/acceptances").json() == {"twice": 2, "taker": 1}
     orders = ask(sandbox, "/orders", client_order_id="twice").json()
@@ -144,7 +144,7 @@ def test_the_port_wants_its_token_and_no_page_of_a_browser(sandbox: Sandbox) -> 
 
 def test_the_port_ends_with_the_sandbox() -> None:
     with Sandbox(days=1, crypto_hours=0) as sandbox:
-        url = sandbox.truth_url
+        url = sandbox.serve_truth().url
         assert sandbox.serve_truth() is sandbox.serve_truth()
     with pytest.raises(requests.ConnectionError):
         requests.get(url, timeout=2, proxies={"http": ""})

@@ -18,7 +18,7 @@ from kalshi_research.sandbox.refusals import bad_combination
 from kalshi_research.sandbox.scopes import lock_of
 
 if TYPE_CHECKING:
-    from kalshi_research.sandbox.engine import Engine, Fill, Holding
+    from kalshi_research.sandbox.engine import Fill, Holding
     from kalshi_research.sandbox.exchange import Exchange
 
 __all__ = [
@@ -28,14 +28,17 @@ __all__ = [
 
 Json = dict[str, Any]
 _CENT = MONEY_SCALE // 100
+_BALANCE, _POSITIONS = "GET /portfolio/balance", "GET /portfolio/positions"
 
 
 def balance(exchange: Exchange, query: Query, path: dict[str, str]) -> Json:
     """GET /portfolio/balance."""
     user, subaccount = user_of(exchange, path), subaccount_of(query) or 0
     shard = query.integer("exchange_index", low=-1, high=3)
-    shard = None if shard == -1 else shard
-    cash = act(exchange, lambda engine: engine.balance(user, subaccount, shard))
+    parts = act(exchange, lambda engine: engine.balances(user, subaccount))
+    if exchange.lag is not None:
+        parts = exchange.lag.balances(_BALANCE, user, subaccount, parts)
+    cash = sum(money for place, money in parts.items() if shard in (None, -1, place))
     view: Json = {
         "balance": cash // _CENT,
         "balance_dollars": _dollars(cash),
@@ -43,9 +46,8 @@ def balance(exchange: Exchange, query: Query, path: dict[str, str]) -> Json:
         "updated_ts": exchange.floor.now() // SECOND,
     }
     if lock_of(path) is None:
-        parts = act(exchange, lambda engine: _by_shard(engine, user, subaccount))
         view["balance_breakdown"] = [
-            {"balance": _dollars(money), "exchange_index": place} for place, money in parts
+            {"balance": _dollars(money), "exchange_index": place} for place, money in parts.items()
         ]
     return dict(sorted(view.items()))
 
@@ -54,17 +56,11 @@ def _dollars(money: int) -> str:
     return fixed_text(money // (MONEY_SCALE // PRICE_SCALE), PRICE_SCALE)
 
 
-def _by_shard(engine: Engine, user: str, subaccount: int) -> list[tuple[int, int]]:
-    """Shard and balance, where there ever was any."""
-    wallets = engine.wallet(user, subaccount).member.everything(subaccount)
-    return [(row.shard, engine.balance(user, subaccount, row.shard)) for row in wallets]
-
-
 def _worth(exchange: Exchange, user: str, subaccount: int, shard: int | None) -> int:
     """The positions at the middle of the touch, at the last price where a side is empty."""
     total = 0
-    for holding in _holdings(exchange, user, subaccount):
-        if holding.position and shard in (None, holding.market.shard):
+    for holding in _holdings(exchange, user, subaccount, _BALANCE):
+        if holding.position and shard in (None, -1, holding.market.shard):
             state = exchange.world.state(holding.market.ticker)
             both = state.bid_size and state.ask_size
             doubled = state.bid + state.ask if both else 2 * state.last_price
@@ -74,14 +70,14 @@ def _worth(exchange: Exchange, user: str, subaccount: int, shard: int | None) ->
     return total
 
 
-def _holdings(exchange: Exchange, user: str, subaccount: int) -> list[Holding]:
+def _holdings(exchange: Exchange, user: str, subaccount: int, place: str) -> list[Holding]:
     found = act(
         exchange,
         lambda engine: [row for row in engine.holdings(user, subaccount) if row.volume],
     )
     if exchange.lag is None:
         return found
-    return exchange.lag.holdings("GET /portfolio/positions", user, subaccount, found)
+    return exchange.lag.holdings(place, user, subaccount, found)
 
 
 def _positions(exchange: Exchange, query: Query, path: dict[str, str], *, old: bool) -> Json:
@@ -92,7 +88,7 @@ def _positions(exchange: Exchange, query: Query, path: dict[str, str], *, old: b
     state = query.choice("settlement_status", ("all", "settled", "unsettled")) or "unsettled"
     found = [
         row
-        for row in _holdings(exchange, user_of(exchange, path), subaccount_of(query) or 0)
+        for row in _holdings(exchange, user_of(exchange, path), subaccount_of(query) or 0, _POSITIONS)
         if (not ticker or row.market.ticker == ticker)
         and (not event or row.market.event_ticker == event)
         and ("position" not in wanted or row.position)

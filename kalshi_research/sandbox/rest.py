@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kalshi_research.sandbox.exchange import Exchange
     from kalshi_research.sandbox.routes import Handler, Read, Write
 
-__all__ = ["build_app"]
+__all__ = ["build_app", "served_places"]
 
 # What is said by the path alone: a body is not even looked at.
 _WITHOUT_BODY = {
@@ -54,6 +54,23 @@ def build_app(
     for method, path in gone_by_now:
         table.add(method, PREFIX + path, _gone(exchange))
     return App(exchange, hosts, table)
+
+
+def served_places(dialect: str) -> list[str]:
+    """What is served, each as a word and a path.
+
+    Parameters
+    ----------
+    dialect : {"2026", "2025"}
+
+    Examples
+    --------
+    >>> "GET /markets/{ticker}" in served_places("2026")
+    True
+    """
+    reads, writes, gone_by_now = _TABLES[dialect]
+    places = [("GET", read[0]) for read in reads] + [write[:2] for write in writes] + [*gone_by_now]
+    return [f"{method} {path}" for method, path in places]
 
 
 def _endpoint(

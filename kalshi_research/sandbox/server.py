@@ -75,13 +75,14 @@ class Sandbox:
         Favourite-longshot bias planted in the quotes: the log-odds of the true
         probability are shrunk by this share.
     stream : StreamOptions, optional
-        Choices of the WebSocket.
+        Choices of the WebSocket; a dialect in them has to be that of the sandbox.
     dialect : {"2026", "2025"}
         Today's protocol, or that of late 2025: integer cents, pages of 100, orders on
         ``/portfolio/orders``, limits in requests a second, RSA keys.
     speed : float
         Seconds of the exchange a real second while it runs. 0: its time stands still,
-        and answers compare to the byte. 1: live. More: a day goes by in minutes.
+        and answers compare to the byte. 1: live. More: a day goes by in minutes. Beyond
+        some 100 000 it goes as fast as the traders can act.
         Then every open market trades, and new ones are listed as their time comes.
     traders : Traders, optional
         Other manners of the simulated traders. Where time stands still they act when
@@ -127,6 +128,7 @@ class Sandbox:
         if traders is None and self.speed:
             traders = Traders()
         bias = _one_bias(bias, traders)
+        stream = _spoken(stream or StreamOptions(), dialect)
         _check(now, users=users, days=days, crypto_hours=crypto_hours, bias=bias)
         self.identity = f"world 1 {seed} {now.isoformat()} {days} {cutoff_days} {crypto_hours} {bias}"
         if spoken is not TODAY:
@@ -145,7 +147,7 @@ class Sandbox:
             cutoff_days=cutoff_days,
             rate_limits=rate_limits,
             engine=engine,
-            stream=stream or StreamOptions(),
+            stream=stream,
         )
         if traders is not None:
             self.floor.populate()
@@ -274,11 +276,6 @@ class Sandbox:
                 self._end_truth = weakref.finalize(self, self._truth.stop)
             return self._truth
 
-    @property
-    def truth_url(self) -> str:
-        """Where the truth is served; the first use starts that. See `serve_truth` for the token."""
-        return self.serve_truth().url
-
     def credentials(self, user: int = 0, *, key_type: str | None = None) -> tuple[str, PrivateKey]:
         """Key id and private key of a user; made when first asked for, worthless elsewhere.
 
@@ -332,6 +329,16 @@ def _one_bias(bias: float, traders: Traders | None) -> float:
     return bias or planted
 
 
+def _spoken(stream: StreamOptions, dialect: str) -> StreamOptions:
+    """The choices of the stream, in the dialect of the sandbox."""
+    if stream.dialect not in (None, dialect):
+        raise ConfigError(
+            f'the stream is to speak the dialect "{stream.dialect}", the sandbox "{dialect}"; it was '
+            "not started.\nLeave dialect= out of StreamOptions: the stream speaks as its sandbox does."
+        )
+    return replace(stream, dialect=dialect)  # type: ignore[arg-type]
+
+
 def _exchange(
     dialect: Dialect,
     world: TradedWorld,
@@ -360,7 +367,7 @@ def _exchange(
         dialect,
         cutoff_days=cutoff_days,
         day=world.now // DAY,
-        stream=replace(stream, dialect=dialect.name),
+        stream=stream,
     )
 
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
 
 __all__ = ["Order", "Watch"]
 
+_OFTEN = 40
+
 
 class Watch:
     """Notes how long each test takes and which lines of some files it runs.
 
-    Threads that a test finds running are noted for it too: a server is often there before it.
+    Threads that a test finds running are noted for it too: a server is often there before it. A
+    function that is called again and again is looked at a few times only.
 
     Parameters
     ----------
@@ -28,11 +32,12 @@ class Watch:
     def __init__(self, files: Sequence[str]) -> None:
         self._files = set(files)
         self._lines: set[tuple[str, int]] = set()
+        self._calls: Counter[CodeType] = Counter()
         self.found: dict[str, dict[str, Any]] = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self._lines = set()
+        self._lines, self._calls = set(), Counter()
         began = time.perf_counter()
         threading.settrace(self._call)
         sys.settrace(self._call)
@@ -48,7 +53,11 @@ class Watch:
 
     def _call(self, frame: FrameType, event: str, _: Any) -> Any:
         del event
-        return self._line if frame.f_code.co_filename in self._files else None
+        code = frame.f_code
+        if code.co_filename not in self._files:
+            return None
+        self._calls[code] += 1
+        return self._line if self._calls[code] <= _OFTEN else None
 
     def _line(self, frame: FrameType, event: str, _: Any) -> Any:
         if event == "line":

@@ -236,12 +236,16 @@ class Engine(OrderDesk, GroupDesk, Operator):
 
     def balance(self, user: str, subaccount: int = 0, shard: int | None = None) -> int:
         """The balance as it is reported, on one shard or on all [1/1 000 000 dollar]."""
+        parts = self.balances(user, subaccount)
+        return sum(parts.values()) if shard is None else parts.get(shard, 0)
+
+    def balances(self, user: str, subaccount: int = 0) -> dict[int, int]:
+        """The balance by shard, where there ever was any [1/1 000 000 dollar]."""
         net = self._venue.options.balance_net_of_orders
-        return sum(
-            wallet.available if net else wallet.cash
+        return {
+            wallet.shard: wallet.available if net else wallet.cash
             for wallet in self._venue.wallet(user, subaccount).member.everything(subaccount)
-            if shard in (None, wallet.shard)
-        )
+        }
 
     def holdings(self, user: str, subaccount: int = 0) -> list[Holding]:
         """All positions of a subaccount, closed ones included, by shard and in the order of time."""

@@ -1,7 +1,7 @@
 """Reads of the own account as they were some time ago.
 
-While a rule of the kind ``read_lag`` stands, every change of an order, a fill and a position
-is kept with the moment it happened, and the reads that the rule names show those that are
+While a rule of the kind ``read_lag`` stands, every change of an order, a fill, a position and a
+balance is kept with the moment it happened, and the reads that the rule names show those that are
 old enough. ``/exchange/user_data_timestamp`` says the instant up to which everything is shown: or that
 instant `ahead` seconds later, or up to `lie` seconds off either way, as drawn from the seed.
 """
@@ -21,7 +21,7 @@ from kalshi_research.sandbox.instants import SECOND
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kalshi_research.sandbox.engine import Engine, Event, Holding, Order
+    from kalshi_research.sandbox.engine import Engine, Event, Holding, Member, Order
     from kalshi_research.sandbox.faults.rules import Rule
     from kalshi_research.sandbox.faults.script import Faults
     from kalshi_research.sandbox.floor import Floor
@@ -68,6 +68,7 @@ class Lag:
         self._orders: dict[str, dict[str, _History]] = {}
         self._fills: dict[str, _History] = {}
         self._holdings: dict[tuple[str, int], dict[str, _History]] = {}
+        self._money: dict[tuple[str, int], _History] = {}
         self._instants = _History()
         self._calls = 0
         self._stop = floor.call(partial(self._begin, floor))
@@ -87,6 +88,7 @@ class Lag:
                 for order in member.orders:
                     self._keep_order(float("-inf"), order)
                 self._fills.setdefault(user, _History()).add(float("-inf"), len(member.fills))
+                self._keep_money(float("-inf"), member)
             for market in engine.markets.values():
                 for holding in market.holdings.values():
                     self._keep_holding(float("-inf"), holding)
@@ -102,7 +104,9 @@ class Lag:
                     self._keep_holding(now, event.order.holding)
                     member = event.order.wallet.member
                     self._fills.setdefault(member.user, _History()).add(now, len(member.fills))
+                    self._keep_money(now, member)
                 elif isinstance(event, PositionUpdate):
+                    self._keep_money(now, engine.members[event.user])
                     for wallet, holding in engine.market(event.ticker).holdings.items():
                         if (wallet.member.user, wallet.number) == (event.user, event.subaccount):
                             self._keep_holding(now, holding)
@@ -115,6 +119,11 @@ class Lag:
         wallet = holding.wallet
         histories = self._holdings.setdefault((wallet.member.user, wallet.number), {})
         histories.setdefault(holding.market.ticker, _History()).add(now, copy.copy(holding))
+
+    def _keep_money(self, now: float, member: Member) -> None:
+        for number in member.wallets:
+            parts = self._engine.balances(member.user, number)
+            self._money.setdefault((member.user, number), _History()).add(now, parts)
 
     # --- what is shown ---------------------------------------------------------------------------
 
@@ -146,6 +155,19 @@ class Lag:
             moment, histories = self._moment(rule), self._holdings.get((user, number), {})
             shown = (history.at(moment) for history in histories.values())
             return [holding for holding in shown if holding is not None and holding.volume]
+
+    def balances(self, place: str, user: str, number: int, now: dict[int, int]) -> dict[int, int]:
+        """The balance of a subaccount by shard."""
+        rule = self._faults.standing("read_lag", place)
+        if rule is None:
+            return now
+        with self._lock:
+            history = self._money.setdefault((user, number), _History())
+            if not history.versions or history.versions[-1] != now:
+                # Money was paid in or moved, of which no event tells: it is late from here on.
+                history.add(self._clock(), now)
+            shown: dict[int, int] = history.at(self._moment(rule)) or dict.fromkeys(now, 0)
+            return shown
 
     def as_of(self, now: int) -> int:
         """The instant up to which reads are said to show everything [µs]."""

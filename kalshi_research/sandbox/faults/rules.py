@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,18 @@ from kalshi_research.sandbox.dispatch import PREFIX
 if TYPE_CHECKING:
     from kalshi_research.sandbox.faults.kinds import Plane
 
-__all__ = ["Bite", "Rule", "check_times", "place_pattern"]
+__all__ = ["STREAM_PLACES", "Bite", "Rule", "check_place", "check_times", "place_pattern"]
+
+STREAM_PLACES = tuple(
+    f"WS /{name}"
+    for name in (
+        "connect", "error", "event_fee_update", "fill", "market_lifecycle_v2",
+        "market_position", "multivariate_market_lifecycle", "ok", "order_group_updates",
+        "orderbook_delta", "orderbook_snapshot", "orderbook_update", "subscribed", "ticker", "trade",
+        "unsubscribed", "user_order",
+    )
+)  # fmt: skip
+"""The handshake, and every type of frame that is sent."""
 
 _ROUTE = re.compile(r"(\*|[A-Z]+) (\S+)", re.ASCII)
 
@@ -157,3 +170,48 @@ def place_pattern(route: str) -> re.Pattern[str]:
         for part in parts
     )
     return re.compile(f"{word} {inner}{tail}")
+
+
+def check_place(route: str, places: Sequence[str]) -> None:
+    """Refuse a route that none of the served places fits: its rule would never bite.
+
+    Parameters
+    ----------
+    route : str
+    places : sequence of str
+        With names in braces where any text may stand.
+
+    Raises
+    ------
+    ConfigError
+        That names the nearest places.
+
+    Examples
+    --------
+    >>> check_place("GET /markets/A", ["GET /markets/{ticker}"])
+    >>> check_place("* /portfolio/**", ["GET /portfolio/orders"])
+    """
+    if any(_fits(route, place) for place in places):
+        return
+    near = difflib.get_close_matches(route, places, n=3, cutoff=0.0)
+    raise ConfigError(
+        f"nothing is served at {printable(repr(route), 60)}; no rule was added.\n"
+        f"Nearest: {', '.join(near)}."
+    )
+
+
+def _fits(route: str, place: str) -> bool:
+    """Whether a call of a served place can be one of a route."""
+    (word, path), (served_word, served) = route.split(" "), place.split(" ")
+    parts, known = path.removeprefix(PREFIX).split("/"), served.split("/")
+    if parts[-1] == "**":
+        parts.pop()
+        known = known[: len(parts)]
+    return (
+        word in ("*", served_word)
+        and len(parts) == len(known)
+        and all(
+            part in ("*", there) or part.startswith("{") or there.startswith("{")
+            for part, there in zip(parts, known, strict=True)
+        )
+    )

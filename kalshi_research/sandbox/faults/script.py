@@ -5,13 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.errors import ConfigError
 from kalshi_research.sandbox.faults.kinds import checked_details, find_kind
-from kalshi_research.sandbox.faults.rules import Bite, Rule, check_times, place_pattern
+from kalshi_research.sandbox.faults.rules import (
+    STREAM_PLACES,
+    Bite,
+    Rule,
+    check_place,
+    check_times,
+    place_pattern,
+)
 from kalshi_research.sandbox.faults.spelling import parse_fault
 
 if TYPE_CHECKING:
@@ -30,6 +37,8 @@ class Faults:
     ----------
     scale : float
         What all times of faults are multiplied by: 1 is real time, 1/30 makes a soak quick.
+    served : callable, optional
+        Answers the places of REST that there are; without it a route may be any.
 
     Examples
     --------
@@ -42,6 +51,7 @@ class Faults:
     """
 
     scale: float = 1.0
+    served: Callable[[], Sequence[str]] | None = None
     _rules: tuple[Rule, ...] = ()
     _planes: frozenset[str] = frozenset()
     _fired: deque[Bite] = field(default_factory=lambda: deque(maxlen=_KEPT))
@@ -91,8 +101,8 @@ class Faults:
         Raises
         ------
         ConfigError
-            For an unknown kind, variant or detail, or a value that makes no sense; no rule is
-            added.
+            For an unknown kind, variant or detail, a place where nothing is served, or a value that
+            makes no sense; no rule is added.
 
         Examples
         --------
@@ -100,14 +110,14 @@ class Faults:
         <Rule reject_then:503 POST /portfolio/** #1 x* seconds=60.0: bit 0 of 0>
         """
         found, variant = find_kind(kind)
-        if found.plane == "standing" and (nth, times, share, where) != (1, 1, None, ""):
-            raise ConfigError(
-                f"the fault {found.name} holds until it is removed: nth=, times=, share= and where= "
-                "mean nothing to it; no rule was added."
-            )
+        if found.plane == "standing":
+            _check_standing(found.name, usual=(nth, times, share, where) == (1, 1, None, ""))
         if share is not None and times == 1:
             times = None
         check_times(nth, times, share)
+        pattern = place_pattern(route)
+        if self.served is not None:
+            check_place(route, STREAM_PLACES if found.plane == "stream" else self.served())
         rule = Rule(
             f"{found.name}:{variant}" if variant else found.name,
             found.name,
@@ -120,13 +130,11 @@ class Faults:
             seed,
             where,
             checked_details(found, details),
-            place_pattern(route),
+            pattern,
         )
         with self._lock:
-            hook = self._standing.get(rule.name)
             self._keep((*self._rules, rule))
-            if hook is not None:
-                hook()
+            self._tell(rule.name)
         return rule
 
     def add_text(self, text: str) -> Rule:
@@ -144,9 +152,7 @@ class Faults:
         with self._lock:
             if rule in self._rules:
                 self._keep(tuple(each for each in self._rules if each is not rule))
-                hook = self._standing.get(rule.name)
-                if hook is not None:
-                    hook()
+                self._tell(rule.name)
 
     def clear(self) -> None:
         """Take all rules away, and forget what bit."""
@@ -231,9 +237,23 @@ class Faults:
             self._pending -= 1
             self._late.notify_all()
 
+    def _tell(self, name: str) -> None:
+        """Tell who attends to a kind."""
+        hook = self._standing.get(name)
+        if hook is not None:
+            hook()
+
     def _keep(self, rules: tuple[Rule, ...]) -> None:
         self._rules = rules
         self._planes = frozenset(rule.plane for rule in rules)
 
     def __repr__(self) -> str:
         return f"<Faults {len(self._rules)} rules, {len(self._fired)} bites, scale={self.scale:g}>"
+
+
+def _check_standing(name: str, *, usual: bool) -> None:
+    if not usual:
+        raise ConfigError(
+            f"the fault {name} holds until it is removed: nth=, times=, share= and where= "
+            "mean nothing to it; no rule was added."
+        )

@@ -44,6 +44,12 @@ def install(exchange: Exchange) -> None:
         elif exchange.lag is None:
             exchange.lag = Lag(floor, faults)
 
+    def served() -> list[str]:
+        from kalshi_research.sandbox.rest import served_places
+
+        return served_places(exchange.dialect.name)
+
+    faults.served = served
     faults.attend("dedupe", dedupe)
     faults.attend("read_lag", lag)
 

@@ -130,7 +130,7 @@ def dialect_of(options: StreamOptions) -> StreamDialect:
     >>> dialect_of(StreamOptions(dialect="2025")).error(16)["msg"]
     'Market not found'
     """
-    if options.dialect == "2026":
+    if options.dialect != "2025":
         strict = options.unknown_ticker == "error"
         return StreamDialect(payloads, CHANNELS, MESSAGES, {}, unknown_market=11 if strict else None)
     return StreamDialect(

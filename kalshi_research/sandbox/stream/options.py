@@ -28,8 +28,8 @@ class StreamOptions:
         the list, an empty snapshot, or error 11. In the dialect of 2025 always error 16.
     reuse_sids : bool
         Whether a new subscription gets the lowest number that is free instead of the next one.
-    dialect : {"2026", "2025"}
-        The protocol. A sandbox sets its own.
+    dialect : {"2026", "2025"}, optional
+        The protocol; None is that of the sandbox, and the one of today without a sandbox.
     book_change : {"orderbook_delta", "orderbook_update"}
         What a change of a book calls itself in the dialect of 2025, whose documents have both.
     missing_params : {2, 6}
@@ -47,6 +47,6 @@ class StreamOptions:
     command_rate: int = 10_000
     unknown_ticker: Literal["ignore", "empty", "error"] = "ignore"
     reuse_sids: bool = False
-    dialect: Literal["2026", "2025"] = "2026"
+    dialect: Literal["2026", "2025"] | None = None
     book_change: Literal["orderbook_delta", "orderbook_update"] = "orderbook_delta"
     missing_params: Literal[2, 6] = 2
