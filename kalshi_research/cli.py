@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
@@ -120,6 +122,13 @@ def _add_record(record: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="default: recordings",
     )
+    record.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="of the simulated exchange: seconds that go by in a second; default: 1",
+    )
     record.add_argument("--every", default="5s", metavar="TIME", help="how often what came is written")
     record.add_argument("--duration", type=float, metavar="SECONDS", help="default: until Ctrl-C")
 
@@ -129,7 +138,8 @@ def _add_sandbox_options(sandbox: argparse.ArgumentParser) -> None:
         "--speed",
         type=float,
         default=0.0,
-        help="seconds of the exchange a real second: 0 stands still (the default), 1 is live",
+        help="seconds of the exchange a real second: 0 stands still (the default), 1 is live; "
+        "beyond some 100,000 it goes as fast as it can",
     )
     sandbox.add_argument(
         "--dialect", default="2026", help="how it speaks: 2026 (the default) or 2025, as it was then"
@@ -193,6 +203,8 @@ def _lab(folder: Path, options: Sequence[str]) -> int:
 def _sandbox(options: argparse.Namespace) -> int:
     from kalshi_research.environments import SANDBOX_URL_VARIABLE, start_sandbox
 
+    if options.users < 1:
+        raise ConfigError("--users is a number of accounts, from 1; the sandbox was not started.")
     stop = threading.Event()
     _stop_at_signals(stop)
     with start_sandbox(
@@ -214,8 +226,9 @@ def _sandbox(options: argparse.Namespace) -> int:
         for rule in rules:
             print(f"Fault      {rule.kind} {rule.route}")
         if options.truth:
-            print(f"Truth      {sandbox.truth_url}")
-            print(f"Token      {sandbox.serve_truth().token}")
+            truth = sandbox.serve_truth()
+            print(f"Truth      {truth.url}")
+            print(f"Token      {truth.token}")
         print(f"Use it     export {SANDBOX_URL_VARIABLE}=http://127.0.0.1:{sandbox.port}", flush=True)
         while not stop.wait(1):
             pass
@@ -225,47 +238,84 @@ def _sandbox(options: argparse.Namespace) -> int:
 
 def _record(options: argparse.Namespace) -> int:
     from kalshi_research.client import connect
+    from kalshi_research.environments import SANDBOX_URL_VARIABLE, start_sandbox
     from kalshi_research.streaming.terminal import record_until
 
-    stop = threading.Event()
-    _stop_at_signals(stop)
-    with connect(options.environment) as client:
-        print(
-            f"Recording into {options.output} ({client.environment.banner}). Ctrl-C stops it.",
-            flush=True,
-        )
-        last = record_until(
-            stop,
-            client,
-            options.tickers,
-            options.output,
-            channels=options.channels.split(","),
-            every=options.every,
-            duration=options.duration,
-            report=_status_line(),
-        )
-    print(f"\nStopped after {last}")
-    print(f"Read it back with kalshi_research.read_recording({str(options.output)!r})")
+    stop, begun, terminal = threading.Event(), threading.Event(), _Terminal()
+    _stop_at_signals(stop, begun)
+    where = options.output.absolute()
+    with ExitStack() as stack:
+        own = options.environment == "sandbox" and not os.environ.get(SANDBOX_URL_VARIABLE)
+        target = stack.enter_context(start_sandbox(speed=options.speed)) if own else options.environment
+        client = stack.enter_context(connect(target))
+        terminal.say(f"Recording into {where} ({client.environment.banner}). Ctrl-C stops it.")
+        try:
+            last = record_until(
+                stop,
+                client,
+                options.tickers,
+                options.output,
+                channels=options.channels.split(","),
+                every=options.every,
+                duration=options.duration,
+                begun=begun.set,
+                report=terminal.status,
+                tell=lambda problem: terminal.say(f"! {problem}"),
+            )
+        except KalshiError:
+            if begun.is_set():
+                terminal.say(f"What was recorded until then is in {where}")
+            raise
+    terminal.say(f"Stopped after {last}")
+    terminal.say("Read it back:")
+    terminal.say("    import kalshi_research as kr")
+    terminal.say(f"    recording = kr.read_recording({str(where)!r})")
+    terminal.say("    books, quotes, trades, changes = recording.replay()")
     return 0
 
 
-def _status_line() -> Callable[[str], None]:
-    """One line that is written over itself on a terminal, and said once a minute elsewhere."""
-    if sys.stdout.isatty():
-        return lambda line: print(f"\r{line}\x1b[K", end="", flush=True)
-    due = [0.0]
+class _Terminal:
+    """Where a long command says how it goes: one line that is written over itself, and what is to stay.
 
-    def say(line: str) -> None:
-        if time.monotonic() >= due[0]:
-            due[0] = time.monotonic() + 60
-            print(line, flush=True)
+    Elsewhere than on a terminal the line comes once a minute. Nobody may be listening any more, when
+    the terminal has been closed or the other end of a pipe has: that is no reason to stop.
+    """
 
-    return say
+    def __init__(self) -> None:
+        self._is_terminal = sys.stdout.isatty()
+        self._due = 0.0
+
+    def status(self, line: str) -> None:
+        """How it goes now."""
+        if self._is_terminal:
+            room = shutil.get_terminal_size().columns - 1
+            self._write(f"\r{line if len(line) <= room else line[: room - 1] + '…'}\x1b[K")
+        elif time.monotonic() >= self._due:
+            self._due = time.monotonic() + 60
+            self._write(f"{line}\n")
+
+    def say(self, text: str) -> None:
+        """Something that stays."""
+        self._write(f"\r\x1b[K{text}\n" if self._is_terminal else f"{text}\n")
+
+    def _write(self, text: str) -> None:
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except OSError:  # else Python complains of it again at the very end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _stop_at_signals(stop: threading.Event) -> None:
+def _stop_at_signals(stop: threading.Event, begun: threading.Event | None = None) -> None:
+    """Set `stop` where one is asked to end; before `begun` is set there is nothing to finish."""
+
     def handler(_number: int, _frame: FrameType | None) -> None:
+        if begun is not None and not begun.is_set():
+            raise KeyboardInterrupt
         stop.set()
 
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, handler)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
+            continue  # not on this system, or told by nohup to stay
+        signal.signal(number, handler)

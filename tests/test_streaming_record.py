@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
+import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +30,7 @@ from kalshi_research.streaming import read_recording, stream
 from kalshi_research.streaming import recorder as recorder_module
 
 NAMES = ["M0", "M1", "M2"]
+TICKER = "KXHIGHNY-26NOV21-B46.5"
 
 
 @pytest.fixture
@@ -360,13 +365,147 @@ def test_the_record_command_says_what_is_wrong(
 ) -> None:
     from kalshi_research.cli import main
 
-    monkeypatch.setattr("kalshi_research.cli._stop_at_signals", lambda stop: None)
+    monkeypatch.setattr("kalshi_research.cli._stop_at_signals", lambda *events: None)
     url = f"http://127.0.0.1:{venue.port}"
     assert main(["record", "M0", "-e", url, "-o", os.fspath(tmp_path / "a")]) == 2
     assert "needs a key" in capsys.readouterr().err
     assert main(["record", "M0", "-c", "candles", "-o", os.fspath(tmp_path / "a")]) == 2
     assert "no channel" in capsys.readouterr().err
     assert not (tmp_path / "a").exists()
+
+
+AT_A_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "kalshi_research", *sys.argv[1:]])
+"""
+
+
+class Terminal:
+    """A terminal of 60 columns with the command in it."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.said = ""
+        self.handle, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", AT_A_TERMINAL, *arguments],
+            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
+        )  # fmt: skip
+        os.close(theirs)
+
+    def read(self) -> str:
+        """What is on the screen, with all that was written over."""
+        while select.select([self.handle], [], [], 0)[0]:
+            try:
+                self.said += os.read(self.handle, 65_536).decode()
+            except OSError:  # the command has ended
+                break
+        return self.said
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM", "the terminal is closed"])
+def test_a_person_records_at_a_terminal(tmp_path: Path, how: str) -> None:
+    folder = tmp_path / "books"
+    arguments = ["record", TICKER, "-o", os.fspath(folder), "--every", "100ms", "--speed", "600"]
+    terminal = Terminal(*arguments)
+    until(lambda: "rows written" in terminal.read(), 60, "no line says how it goes")
+    until(lambda: list(folder.glob("*.parquet")), 30)
+    if how == "Ctrl-C":
+        os.write(terminal.handle, b"\x03")
+    elif how == "SIGTERM":
+        terminal.process.terminate()
+    else:
+        os.close(terminal.handle)
+    if how != "the terminal is closed":
+        until(lambda: "recording.replay()" in terminal.read(), 30)
+        lines = [line.replace("^C", "") for line in terminal.said.replace("\x1b[K", "\r").split("\r")]
+        shown = [line for line in lines if "books live" in line and "Stopped" not in line]
+        assert shown
+        assert all(len(line) < 60 for line in shown), "a line that is too long would not be overwritten"
+        assert f"kr.read_recording({os.fspath(folder)!r})" in terminal.said
+        assert "Traceback" not in terminal.said
+    assert terminal.process.wait(30) == 0
+    if how != "the terminal is closed":
+        os.close(terminal.handle)
+    assert read_recording(folder).holes["kind"].tolist() == ["begin", "end"]
+
+
+def test_nobody_reads_what_the_record_command_says(tmp_path: Path) -> None:
+    """As in `kalshi-research record … | head -1`: the recording matters, and goes on."""
+    folder = tmp_path / "books"
+    arguments = ["record", TICKER, "-o", os.fspath(folder), "--every", "50ms", "--duration", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kalshi_research", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(60) == 0
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert read_recording(folder).holes["kind"].tolist() == ["begin", "end"]
+
+
+def test_an_interrupt_before_anything_is_recorded_ends_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from kalshi_research.cli import main
+    from kalshi_research.streaming import terminal
+
+    def still_connecting(stop: threading.Event, *_: Any, **__: Any) -> str:
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("it goes on")
+
+    monkeypatch.setattr(terminal, "record_until", still_connecting)
+    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        assert main(["record", TICKER, "-o", os.fspath(tmp_path / "a")]) == 130
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_ticker_without_a_book_is_told_and_the_others_are_recorded(
+    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kalshi_research.streaming import terminal
+
+    monkeypatch.setattr(terminal, "_PATIENCE", 0.2)
+    told: list[str] = []
+    stop = threading.Event()
+
+    def tell(problem: str) -> None:
+        told.append(problem)
+        stop.set()
+
+    said = terminal.record_until(
+        stop, venue.client(), ["M0", "NOBODY"], tmp_path / "a", tell=tell, options=FAST, every="10ms"
+    )
+    assert told == ["no book of NOBODY has come; is that its ticker?"]
+    assert "1 of 2 books live" in said
+
+
+def test_a_recording_that_fails_says_where_it_is(
+    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from kalshi_research import cli
+    from kalshi_research.streaming import terminal
+
+    def failing(*_: Any, begun: Any, **__: Any) -> str:
+        begun()
+        raise ArchiveError("cannot write: No space left on device")
+
+    monkeypatch.setattr(terminal, "record_until", failing)
+    monkeypatch.setattr(cli, "_stop_at_signals", lambda *events: None)
+    assert cli.main(["record", TICKER, "-o", os.fspath(tmp_path / "a")]) == 2
+    out, err = capsys.readouterr()
+    assert f"recorded until then is in {tmp_path / 'a'}" in out
+    assert "No space left" in err
 
 
 # What a long recording must not do

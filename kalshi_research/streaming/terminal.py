@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kalshi_research.errors import printable
 from kalshi_research.streaming.live import stream
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from kalshi_research.streaming.recorder import Recorder
 
 __all__ = ["record_until"]
+
+_PATIENCE = 5.0
+"""So long a first book may take before one is told that it has not come [s]."""
 
 
 def record_until(
@@ -28,7 +32,9 @@ def record_until(
     channels: Sequence[str] = ("books", "trades"),
     every: str = "5s",
     duration: float | None = None,
+    begun: Callable[[], object] | None = None,
     report: Callable[[str], object] | None = None,
+    tell: Callable[[str], object] | None = None,
     options: StreamOptions | None = None,
 ) -> str:
     """Record markets into a folder until `stop` is set; a line about it all.
@@ -46,8 +52,12 @@ def record_until(
         How often what has come is written.
     duration : float, optional
         End by itself after so long [s].
+    begun : callable
+        Called when the recording is under way, so that from then on `stop` must end it.
     report : callable
         Called about once a second with a line that says how it goes.
+    tell : callable
+        Called with each problem, once.
     options : StreamOptions, optional
         As for `stream`.
 
@@ -61,10 +71,17 @@ def record_until(
     begin = time.monotonic()
     with stream(client, tickers, channels, options=options) as live:
         recorder = live.record(folder, every=every)
+        if begun is not None:
+            begun()
+        known: set[str] = set()
         while not stop.is_set() and live._engine.error is None:  # noqa: SLF001  one package
             elapsed = time.monotonic() - begin
             if duration is not None and elapsed >= duration:
                 break
+            for problem in (*live.health.problems, *_silent(live, elapsed)):
+                if tell is not None and problem not in known:
+                    tell(problem)
+                    known.add(problem)
             if report is not None:
                 report(_line(live, recorder, elapsed))
             stop.wait(1.0 if duration is None else min(1.0, max(duration - elapsed, 0.0)))
@@ -74,6 +91,19 @@ def record_until(
         return _line(live, recorder, time.monotonic() - begin)
 
 
+def _silent(live: Stream, elapsed: float) -> list[str]:
+    """What a person who has mistyped a market should know."""
+    engine = live._engine  # noqa: SLF001  one package
+    if elapsed < _PATIENCE or "books" not in engine.channels:
+        return []
+    with engine.lock:
+        books = [engine.book(ticker)[0] for ticker in engine.markets]
+    return [
+        f"no book of {printable(book.ticker, 60)} has come; is that its ticker?"
+        for book in books if book.seq < 0
+    ]  # fmt: skip
+
+
 def _line(live: Stream, recorder: Recorder, elapsed: float) -> str:
     health = live.health
     hours, rest = divmod(int(elapsed), 3600)
@@ -81,7 +111,7 @@ def _line(live: Stream, recorder: Recorder, elapsed: float) -> str:
         f"{hours}:{rest // 60:02d}:{rest % 60:02d}",
         f"{health.live} of {health.books} books live" if health.books else "",
         f"{health.messages:,} messages",
-        f"{recorder.acknowledged:,} rows on the disk",
+        f"{recorder.acknowledged:,} rows written",
         f"{health.gaps:,} gaps" if health.gaps else "",
         f"{health.reconnects:,} reconnects" if health.reconnects else "",
         f"NOT WRITING: {recorder.trouble.splitlines()[0]}" if recorder.trouble else "",
