@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from kalshi_research.errors import printable
 from kalshi_research.money import PRICE_SCALE
 
-__all__ = ["Best", "Book", "Ladder", "Levels", "Status"]
+__all__ = ["Best", "Book", "Ladder", "Levels", "Status", "Transition"]
 
 Status: TypeAlias = Literal["live", "syncing", "stale", "invalid"]
 
@@ -29,6 +29,14 @@ class Levels(NamedTuple):
 
     bids: list[tuple[int, int]]
     asks: list[tuple[int, int]]
+
+
+class Transition(NamedTuple):
+    """A book that changed its status."""
+
+    ticker: str
+    status: Status
+    reason: str
 
 
 class Ladder:

@@ -29,12 +29,12 @@ snapshots do not repair needs a new subscription.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kalshi_research.money import PRICE_SCALE
-from kalshi_research.streaming.books import Best, Book, Ladder, Levels, Status
+from kalshi_research.streaming.books import Best, Book, Ladder, Levels, Status, Transition
+from kalshi_research.streaming.counting import WINDOW, Counters, Hole, Subscription
 
 if TYPE_CHECKING:
     from kalshi_research.schemas.stream import Event
@@ -56,75 +56,10 @@ __all__ = [
 YES, NO = 0, 1
 
 _UNKNOWN = -1
-_WINDOW = 1024
-"""So many frames of a subscription are remembered, to tell a repeated one from a new count."""
 _SKEW = 1000
 """Milliseconds by which the clocks of the exchange's own machines may differ."""
 _TERMINAL = frozenset({10, 25})
 """Error codes after which the exchange sends nothing more for a subscription."""
-
-
-class Transition(NamedTuple):
-    """A book that changed its status."""
-
-    ticker: str
-    status: Status
-    reason: str
-
-
-class Hole(NamedTuple):
-    """Frames of a subscription that did not come: between number `after` and number `before`.
-
-    Where the count began anew, `before` is not above `after`, and what is missing is unknown.
-    """
-
-    sid: int
-    after: int
-    before: int
-
-    @property
-    def lost(self) -> int:
-        """How many frames are missing; 0 where that is unknown."""
-        return max(self.before - self.after - 1, 0)
-
-
-@dataclass(slots=True)
-class Counters:
-    """What was not applied, and why.
-
-    Attributes
-    ----------
-    repeated : int
-        Frames that came again word for word.
-    early : int
-        Deltas of a market of which the subscription has sent no snapshot.
-    withheld : int
-        Deltas of a book that was out of step or invalid.
-    contained : int
-        Deltas that a snapshot already had in it, by its clock.
-    late : int
-        Frames whose number had been passed, or of a subscription that had ended.
-    """
-
-    repeated: int = 0
-    early: int = 0
-    withheld: int = 0
-    contained: int = 0
-    late: int = 0
-
-
-class _Subscription:
-    """The count of one sid, and the books that it feeds."""
-
-    __slots__ = ("books", "early", "is_announced", "next", "recent", "sid")
-
-    def __init__(self, sid: int, first: int | None, *, is_announced: bool) -> None:
-        self.sid = sid
-        self.next = first
-        self.is_announced = is_announced
-        self.books: dict[str, Book] = {}
-        self.early: dict[str, int] = {}  # market to clock: changes that came before its snapshot
-        self.recent: list[Any] = [None] * _WINDOW
 
 
 class Session:
@@ -165,7 +100,7 @@ class Session:
     def __init__(self, *, contiguous: bool = True, use_yes_price: bool = False) -> None:
         self._contiguous = contiguous
         self._yes_leg = use_yes_price
-        self._subscriptions: dict[int, _Subscription] = {}
+        self._subscriptions: dict[int, Subscription] = {}
         self._ended: set[int] = set()
         self._books: dict[str, Book] = {}
         self.books: Mapping[str, Book] = MappingProxyType(self._books)
@@ -241,7 +176,7 @@ class Session:
             subscription.next = seq + 1
         elif not self._in_step(subscription, frame):
             return None
-        subscription.recent[seq % _WINDOW] = frame
+        subscription.recent[seq % WINDOW] = frame
         book = subscription.books.get(ticker)
         if book is None:
             self._early(subscription, ticker, clock)
@@ -300,7 +235,7 @@ class Session:
             subscription.next = seq + 1
         elif not self._in_step(subscription, frame, clock >= 0 or book.holds(yes, no)):
             return None
-        subscription.recent[seq % _WINDOW] = frame
+        subscription.recent[seq % WINDOW] = frame
         early = subscription.early.pop(ticker, _UNKNOWN)
         # What another subscription said later may not be in the first snapshot of this one.
         before = early if book.sid != sid and subscription.is_announced else max(book.clock, early)
@@ -328,7 +263,7 @@ class Session:
         """A subscription begins; its frames are counted from 1."""
         self.ended(sid, "subscribed anew")
         self._ended.discard(sid)
-        self._subscriptions[sid] = _Subscription(sid, 1 if self._contiguous else None, is_announced=True)
+        self._subscriptions[sid] = Subscription(sid, 1 if self._contiguous else None, is_announced=True)
 
     def reply(
         self,
@@ -360,7 +295,7 @@ class Session:
                 subscription.next = seq + 1
             elif not self._in_step(subscription, frame):
                 return
-            subscription.recent[seq % _WINDOW] = frame
+            subscription.recent[seq % WINDOW] = frame
         if kind == "unsubscribed" or (kind == "error" and code in _TERMINAL):
             self.ended(sid, "unsubscribed" if code is None else f"ended by error {code}")
         elif kind == "ok" and tickers and sid in self._subscriptions:
@@ -418,29 +353,23 @@ class Session:
             if book.status == "stale":
                 self._become(book, "live", "")
 
-    def _subscription(self, sid: int) -> _Subscription | None:
+    def _subscription(self, sid: int) -> Subscription | None:
         """A subscription whose beginning was not seen; None for one that has ended."""
         if sid in self._ended:
             self.counters.late += 1
             return None
-        found = self._subscriptions[sid] = _Subscription(sid, None, is_announced=False)
+        found = self._subscriptions[sid] = Subscription(sid, None, is_announced=False)
         return found
 
     def _in_step(
-        self, subscription: _Subscription, frame: tuple[Any, ...], holds: bool | None = None
+        self, subscription: Subscription, frame: tuple[Any, ...], holds: bool | None = None
     ) -> bool:
-        """Whether a frame with another number than the next one counts; puts the books out of step.
-
-        `holds` is given for a snapshot: whether its clock or its book tells that one like an
-        earlier one of that number *is* that one. If not, it may be the first of a new count:
-        then no book of the subscription can be trusted, nor the frame.
-        """
+        """Whether a frame with another number than the next one counts; puts the books out of step."""
         seq, due = frame[0], subscription.next
-        if due is None or (seq > due and not self._contiguous):
-            subscription.next = seq + 1
+        place = subscription.place(frame, contiguous=self._contiguous, holds=holds)
+        if due is None or place == "next":
             return True
-        known = seq < due and subscription.recent[seq % _WINDOW] == frame
-        if known and holds is not False:
+        if place == "repeated":
             self.counters.repeated += 1
             return False
         self.holes.append(Hole(subscription.sid, due - 1, seq))
@@ -453,17 +382,10 @@ class Session:
         for book in subscription.books.values():
             if book.status in ("live", "stale"):
                 self._drop(book, "syncing", reason)
-        if seq < due:
-            # In a sparse recording the frame with number 1 may have been left out.
-            restarts = seq == 1 or (holds is not None and not self._contiguous)
-            if known or not restarts:
-                self.counters.late += 1
-                return False
-            subscription.recent = [None] * _WINDOW
-        subscription.next = seq + 1
-        return True
+        self.counters.late += place == "late"
+        return place == "ahead"
 
-    def _hand_over(self, book: Book, subscription: _Subscription) -> None:
+    def _hand_over(self, book: Book, subscription: Subscription) -> None:
         """From now on this subscription feeds the book, and no other one."""
         if book.sid != subscription.sid:
             owner = self._subscriptions.get(book.sid)
@@ -472,7 +394,7 @@ class Session:
             book.sid = subscription.sid
         subscription.books[book.ticker] = self._books[book.ticker] = book
 
-    def _early(self, subscription: _Subscription, ticker: str, clock: int) -> None:
+    def _early(self, subscription: Subscription, ticker: str, clock: int) -> None:
         """A delta of a market of which this subscription has sent no snapshot."""
         self.counters.early += 1
         subscription.early[ticker] = max(clock, subscription.early.get(ticker, _UNKNOWN))
