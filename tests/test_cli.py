@@ -229,7 +229,8 @@ def test_the_sandbox_command_takes_users_limits_faults_and_tells_the_truth(tmp_p
     [
         (["--fault", "acept_then:hang"], 'Did you mean "accept_then"'),
         (["--fault", "accept_then:hang markets"], "says nothing about a fault"),
-        (["--users", "0"], "users="),
+        (["--users", "0"], "--users is a number of accounts, from 1"),
+        (["--fault", "accept_then:hang POST /portfolio/event/orders"], "POST /portfolio/events/orders"),
         (["--speed", "-1"], "speed="),
         (["--tier", "gold"], "gold"),
         (["--dialect", "1999"], "1999"),
