@@ -293,7 +293,7 @@ def test_a_slow_callback_gets_the_newest_book_and_one_that_raises_is_called_agai
                 raise ValueError("mine")
 
         stop = live.on(("books", "trades"), slow)
-        until(lambda: len(live._engine._mailboxes) == 1)
+        until(lambda: len(live._engine.audience) == 1)
         venue.churn(300)
         venue.do(lambda: [venue.trade("M", f"T{number}") for number in range(50)])
         until(lambda: same_books(live, venue, "M") and len(live.trades()) == 50)
@@ -304,6 +304,8 @@ def test_a_slow_callback_gets_the_newest_book_and_one_that_raises_is_called_agai
         assert live.health.callback_errors == 1
         assert "mine" in str(live.health)
         stop()
+        until(lambda: len(live._engine.audience) == 0)
+        assert live.health.dropped == 40, "who has left was too slow all the same"
         assert live.best("M").status == "live"
 
 

@@ -21,7 +21,7 @@ from kalshi_research.streaming.backfill import Backfill
 from kalshi_research.streaming.books import Book
 from kalshi_research.streaming.feeds import STATES, Feeds
 from kalshi_research.streaming.link import Link
-from kalshi_research.streaming.updates import Mailbox, Update
+from kalshi_research.streaming.updates import Audience, Mailbox, Update
 from kalshi_research.streaming.view import Sight
 
 if TYPE_CHECKING:
@@ -74,9 +74,8 @@ class Engine:
         self.problems: deque[str] = deque(maxlen=_PROBLEMS)
         self.error: Exception | None = None
         self.taps: tuple[Tap, ...] = ()
-        self.watched = False
         self.disconnections = 0
-        self._mailboxes: tuple[Mailbox, ...] = ()
+        self.audience = Audience(int(options.waiting))
         self._connections = 0
         self._width = connections
         self._home: dict[str, Link] = {}
@@ -143,7 +142,7 @@ class Engine:
             self._loop.call_soon_threadsafe(self._stop)
             self._thread.join(timeout)
         self.backfill.close()
-        self._close_mailboxes()
+        self.audience.close()
 
     def _stop(self) -> None:
         for link in self.links:
@@ -289,9 +288,7 @@ class Engine:
 
     def books_changed(self, tickers: Mapping[str, None]) -> None:
         """Pass on to consumers."""
-        for mailbox in self._mailboxes:
-            if "books" in mailbox.kinds:
-                mailbox.put_books(tickers)
+        self.audience.put_books(tickers)
 
     def trade(self, trade: Trade, top: Top | None) -> None:
         """Keep a trade and pass it on."""
@@ -368,7 +365,7 @@ class Engine:
         self.problem(str(error))
         for link in self.links:
             link.stop()
-        self._close_mailboxes()
+        self.audience.close()
 
     def next_connection(self) -> int:
         """A number that no other connection of the stream has had."""
@@ -377,39 +374,23 @@ class Engine:
 
     # --- consumers ------------------------------------------------------------------------------
 
+    @property
+    def watched(self) -> bool:
+        """Whether anybody is told of books."""
+        return len(self.audience) > 0
+
     def publish(self, update: Update) -> None:
         """Pass something new on to consumers."""
-        for mailbox in self._mailboxes:
-            if update.kind in mailbox.kinds:
-                mailbox.put(update)
+        self.audience.put(update)
 
     def subscribe(self, kinds: Iterable[str]) -> Mailbox:
         """A new consumer."""
-        mailbox = Mailbox(int(self.options.waiting), frozenset(kinds))
         with self.lock:
-            self._mailboxes = (*self._mailboxes, mailbox)
-            self.watched = True
-            if "books" in mailbox.kinds:
-                mailbox.put_books([t for link in self.links for t in link.session.books])
-        if self.closed:
-            mailbox.close()
-        return mailbox
+            return self.audience.join(kinds, [t for link in self.links for t in link.session.books])
 
     def unsubscribe(self, mailbox: Mailbox) -> None:
         """A consumer that has enough."""
-        with self.lock:
-            self._mailboxes = tuple(each for each in self._mailboxes if each is not mailbox)
-            self.watched = bool(self._mailboxes)
-        mailbox.close()
-
-    def _close_mailboxes(self) -> None:
-        for mailbox in self._mailboxes:
-            mailbox.close()
-
-    @property
-    def dropped_updates(self) -> int:
-        """Rows that consumers were too slow for."""
-        return sum(mailbox.dropped for mailbox in self._mailboxes)
+        self.audience.leave(mailbox)
 
     def tap(self, tap: Tap, on_break: Callable[[int, str], None]) -> Callable[[], None]:
         """Give every message to `tap`, in the thread of the stream; what ends that."""

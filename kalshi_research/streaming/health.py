@@ -129,7 +129,7 @@ def health_of(engine: Engine) -> Health:
             reconnects=sum(max(link.connections - 1, 0) for link in links),
             backfilled=feeds.backfilled,
             repeated=feeds.repeated + sum(link.session.counters.repeated for link in links),
-            dropped=sum(feeds.dropped.values()) + engine.dropped_updates,
+            dropped=sum(feeds.dropped.values()) + engine.audience.dropped,
             unreadable=sum(link.reader.unreadable for link in links),
             unknown=sum(link.reader.unknown for link in links),
             callback_errors=engine.callback_errors,

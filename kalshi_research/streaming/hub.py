@@ -25,7 +25,10 @@ class Hub(Protocol):
 
     options: StreamOptions
     taps: tuple[Tap, ...]
-    watched: bool
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody is told of books."""
 
     @property
     def simulated(self) -> bool:

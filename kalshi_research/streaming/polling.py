@@ -21,7 +21,7 @@ from kalshi_research.schemas import ORDERBOOKS
 from kalshi_research.streaming.books import Levels
 from kalshi_research.streaming.consumers import Consumed
 from kalshi_research.streaming.recorder import seconds
-from kalshi_research.streaming.updates import Mailbox
+from kalshi_research.streaming.updates import Audience, Mailbox
 from kalshi_research.streaming.view import Sight
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class _Sampler:
         self.lock = threading.Lock()
         self._held: dict[str, _Sample] = {}
         self._unknown: set[str] = set()
-        self._mailboxes: tuple[Mailbox, ...] = ()
+        self._audience = Audience(_WAITING)
         self.stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kalshi-poll", daemon=True)
         self._thread.start()
@@ -174,9 +174,8 @@ class _Sampler:
             self._unknown = missing
             self.samples += 1
             self.problem = ""
-        for mailbox in self._mailboxes:
-            if changed:
-                mailbox.put_books(changed)
+        if changed:
+            self._audience.put_books(changed)
 
     def sights(self, tickers: Sequence[str], *, whole: bool) -> list[Sight]:
         """Some books, or the tops of them, as they were sampled."""
@@ -204,19 +203,12 @@ class _Sampler:
 
     def subscribe(self, kinds: Iterable[str]) -> Mailbox:
         """A new consumer."""
-        mailbox = Mailbox(_WAITING, frozenset(kinds))
         with self.lock:
-            self._mailboxes = (*self._mailboxes, mailbox)
-            mailbox.put_books(list(self._held))
-        if self.closed:
-            mailbox.close()
-        return mailbox
+            return self._audience.join(kinds, list(self._held))
 
     def unsubscribe(self, mailbox: Mailbox) -> None:
         """A consumer that has enough."""
-        with self.lock:
-            self._mailboxes = tuple(each for each in self._mailboxes if each is not mailbox)
-        mailbox.close()
+        self._audience.leave(mailbox)
 
     def callback_failed(self, error: Exception) -> None:
         """A function of the user raised."""
@@ -228,8 +220,7 @@ class _Sampler:
         self.stopped.set()
         if threading.current_thread() is not self._thread:
             self._thread.join(self.client.deadline + 5)
-        for mailbox in self._mailboxes:
-            mailbox.close()
+        self._audience.close()
 
 
 class Poll(Consumed):

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-__all__ = ["Mailbox", "Update"]
+__all__ = ["Audience", "Mailbox", "Update"]
 
 
 class Update(NamedTuple):
@@ -138,3 +138,76 @@ class Mailbox:
         self._condition.notify_all()
         if self._wake is not None:
             self._wake()
+
+
+class Audience:
+    """All consumers of one stream or poll.
+
+    Parameters
+    ----------
+    limit : int
+        Rows that may wait for each.
+
+    Examples
+    --------
+    >>> audience = Audience(10)
+    >>> box = audience.join(["trades"], [])
+    >>> audience.put(Update("trades", "T", 1))
+    >>> box.get(0).ticker, len(audience)
+    ('T', 1)
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._boxes: tuple[Mailbox, ...] = ()
+        self._dropped = 0
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._boxes)
+
+    @property
+    def dropped(self) -> int:
+        """Rows that consumers were too slow for, those who have left too."""
+        with self._lock:
+            return self._dropped + sum(box.dropped for box in self._boxes)
+
+    def join(self, kinds: Iterable[str], books: Iterable[str]) -> Mailbox:
+        """A new consumer, who gets these books first."""
+        box = Mailbox(self._limit, frozenset(kinds))
+        if "books" in box.kinds:
+            box.put_books(books)
+        with self._lock:
+            self._boxes = (*self._boxes, box)
+            if self._closed:
+                box.close()
+        return box
+
+    def leave(self, box: Mailbox) -> None:
+        """A consumer that has enough."""
+        with self._lock:
+            if box in self._boxes:
+                self._dropped += box.dropped
+            self._boxes = tuple(each for each in self._boxes if each is not box)
+        box.close()
+
+    def put(self, update: Update) -> None:
+        """A row, for those who want its kind."""
+        for box in self._boxes:
+            if update.kind in box.kinds:
+                box.put(update)
+
+    def put_books(self, tickers: Iterable[str]) -> None:
+        """Books that have changed."""
+        for box in self._boxes:
+            if "books" in box.kinds:
+                box.put_books(tickers)
+
+    def close(self) -> None:
+        """Nothing more will come, for nobody."""
+        with self._lock:
+            self._closed = True
+            boxes = self._boxes
+        for box in boxes:
+            box.close()
