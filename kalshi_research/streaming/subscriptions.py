@@ -24,19 +24,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 from kalshi_research.errors import printable
-from kalshi_research.schemas.channels import CHANNELS, Channel, command
+from kalshi_research.schemas.channels import CHANNELS, command
+from kalshi_research.streaming.held import Action, Command, Held, Owner
 
 if TYPE_CHECKING:
     from kalshi_research.schemas.stream import Reply
     from kalshi_research.streaming.options import StreamOptions
 
-__all__ = ["Held", "Owner", "Subscriptions"]
-
-Action = Literal["subscribe", "add", "delete", "snapshot", "unsubscribe"]
+__all__ = ["Subscriptions"]
 
 _ENDED = frozenset({7, 10, 25})
 _TOO_MANY = 26
@@ -48,74 +46,6 @@ _OURS = frozenset({1, 2, 3, 4, 5, 6, 12, 13, 14, 15, 19, 20, 21, 22, 23, 24, 28}
 _KNOWN = _ENDED | _PASSING | _MARKETS | _CHANNEL | _OURS | {_TOO_MANY, _TOO_FAST}
 _TRIES = 3
 _SLOWEST = 0.5
-
-
-class Owner(Protocol):
-    """Who is told what cannot be settled here."""
-
-    def problem(self, text: str) -> None:
-        """Something a person should know."""
-
-    def elsewhere(self, channel: Channel, tickers: list[str]) -> None:
-        """Markets that this connection has no room for."""
-
-    def lost(self, sid: int, reason: str) -> None:
-        """A subscription that the exchange no longer knows."""
-
-    def complete(self, channel: Channel) -> None:
-        """All that is wanted of a channel is subscribed to."""
-
-    def grown(self, channel: Channel, tickers: list[str]) -> None:
-        """More is wanted than before, and that is subscribed to as well."""
-
-
-@dataclass(slots=True)
-class Held:
-    """One channel of the connection.
-
-    Attributes
-    ----------
-    wanted : dict
-        The markets, in order, as keys.
-    everything : bool
-        All markets are wanted, none is named.
-    sid : int or None
-        The subscription, once the exchange has said it.
-    asked : set of str
-        The markets that the exchange has confirmed.
-    refused : dict
-        Market to reason; the empty name stands for the channel.
-    full : bool
-        The exchange takes no more markets on this connection.
-    complete : bool
-        All that is wanted is subscribed to, and that was told.
-    more : dict
-        Markets that are wanted since then, in order, as keys.
-    """
-
-    channel: Channel
-    wanted: dict[str, None] = field(default_factory=dict)
-    everything: bool = False
-    sid: int | None = None
-    asked: set[str] = field(default_factory=set)
-    refused: dict[str, str] = field(default_factory=dict)
-    busy: bool = False
-    dirty: bool = True
-    not_before: float = 0.0
-    chunk: int = 500
-    ends: int = 0
-    failures: int = 0
-    full: bool = False
-    complete: bool = False
-    more: dict[str, None] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Command:
-    action: Action
-    held: Held
-    tickers: list[str]
-    sent: float
 
 
 class Subscriptions:
@@ -136,7 +66,7 @@ class Subscriptions:
         self._owner = owner
         self._send: Callable[[bytes], None] | None = None
         self._held: dict[str, Held] = {}
-        self._pending: dict[int, _Command] = {}
+        self._pending: dict[int, Command] = {}
         self._number = 0
         self._rate = options.command_rate
         self._tokens = self._rate
@@ -194,7 +124,7 @@ class Subscriptions:
     def settled(self) -> bool:
         """Whether everything wanted is held or refused."""
         return not self._pending and all(
-            held.sid is not None and held.complete and (held.everything or not _missing(held))
+            held.sid is not None and held.complete and (held.everything or not held.missing)
             for held in self._held.values()
             if (held.everything or held.wanted.keys() - held.refused.keys()) and "" not in held.refused
         )
@@ -249,14 +179,14 @@ class Subscriptions:
         if "" in held.refused:
             held.dirty = False
         elif held.sid is None:
-            wanted = [] if held.everything else _missing(held)[: held.chunk]
+            wanted = [] if held.everything else held.missing[: held.chunk]
             if held.everything or wanted:
                 self._issue("subscribe", held, wanted, now)
             else:
                 held.dirty = False
         elif held.everything:
             self._done(held)
-        elif missing := _missing(held):
+        elif missing := held.missing:
             self._issue("add", held, missing[: held.chunk], now)
         elif gone := [ticker for ticker in held.asked if ticker not in held.wanted]:
             if len(gone) == len(held.asked):
@@ -283,13 +213,13 @@ class Subscriptions:
         self._tokens -= 1
         self._number += 1
         self.commands += 1
-        self._pending[self._number] = _Command(action, held, tickers, now)
+        self._pending[self._number] = Command(action, held, tickers, now)
         if action != "snapshot":
             held.busy = True
         self._send(command(self._number, action, held.channel, held.sid, tickers))
         return True
 
-    def _expired(self, sent: _Command) -> None:
+    def _expired(self, sent: Command) -> None:
         if sent.action == "snapshot":
             self.unanswered = True
             return
@@ -329,7 +259,7 @@ class Subscriptions:
             self._error(reply, sent, now)
         return True
 
-    def _subscribed(self, reply: Reply, sent: _Command | None) -> bool:
+    def _subscribed(self, reply: Reply, sent: Command | None) -> bool:
         held = sent.held if sent is not None else None
         if held is None:
             known = (each for each in self._held.values() if each.channel.wire == reply.channel)
@@ -337,11 +267,11 @@ class Subscriptions:
             if held is None or held.sid is not None:
                 return held is None or held.sid != reply.sid
         if sent is None or sent.action != "subscribe":
-            sent = _Command("subscribe", held, [], 0.0)
+            sent = Command("subscribe", held, [], 0.0)
         self._confirm(sent, reply.sid, None)
         return True
 
-    def _confirm(self, sent: _Command, sid: int | None, tickers: Sequence[str] | None) -> None:
+    def _confirm(self, sent: Command, sid: int | None, tickers: Sequence[str] | None) -> None:
         """A command has been obeyed."""
         held = sent.held
         if sent.action == "snapshot":
@@ -366,7 +296,7 @@ class Subscriptions:
         held.more.clear()
         held.asked.clear()
 
-    def _error(self, reply: Reply, sent: _Command | None, now: float) -> None:  # noqa: C901
+    def _error(self, reply: Reply, sent: Command | None, now: float) -> None:  # noqa: C901
         code = -1 if reply.code is None else reply.code
         held = sent.held if sent is not None else self.holder(reply.sid)
         if code not in _KNOWN:
@@ -412,12 +342,12 @@ class Subscriptions:
         longest: float = min(self._options.backoff * 2 ** min(times, 16), self._options.most_backoff)
         return longest * random.uniform(0.5, 1.0)  # noqa: S311  so that clients do not march in step
 
-    def _too_many(self, held: Held, sent: _Command, reply: Reply) -> None:
+    def _too_many(self, held: Held, sent: Command, reply: Reply) -> None:
         """Try with half as many; once not even one has room, the rest goes elsewhere."""
         if len(sent.tickers) > 1:
             held.chunk = max(len(sent.tickers) // 2, 1)
             return
-        rest = _missing(held)
+        rest = held.missing
         if not held.asked:  # not even one market has room here
             self._refuse(held, sent.tickers or [""], reply)
             return
@@ -426,7 +356,7 @@ class Subscriptions:
             del held.wanted[ticker]
         self._owner.elsewhere(held.channel, rest)
 
-    def _refused(self, held: Held, sent: _Command, reply: Reply, code: int) -> None:
+    def _refused(self, held: Held, sent: Command, reply: Reply, code: int) -> None:
         named = [ticker for ticker in reply.tickers or () if ticker in sent.tickers]
         if code in _CHANNEL:
             self._refuse(held, [""], reply)
@@ -455,8 +385,3 @@ class Subscriptions:
             self._told.add(code)
             where = f"{held.channel.name}: " if held is not None else ""
             self._owner.problem(f"{where}the exchange sent error {code}: {printable(reply.said, 120)}")
-
-
-def _missing(held: Held) -> list[str]:
-    """Markets that are wanted, not held and not refused."""
-    return [t for t in held.wanted if t not in held.asked and t not in held.refused]

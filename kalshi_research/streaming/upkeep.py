@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kalshi_research.streaming.books import Book
+    from kalshi_research.streaming.held import Held
     from kalshi_research.streaming.options import StreamOptions
     from kalshi_research.streaming.state import Session
-    from kalshi_research.streaming.subscriptions import Held, Subscriptions
+    from kalshi_research.streaming.subscriptions import Subscriptions
 
 __all__ = ["Upkeep"]
 
