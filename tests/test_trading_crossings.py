@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import kalshi_research as kr
-from kalshi_research.errors import OrderRejected
+from kalshi_research.errors import ApiError, OrderNotPlaced, OrderRejected
 from kalshi_research.sandbox import Sandbox
 from kalshi_research.trading import Pace
 from kalshi_research.trading.desk import desk_of
@@ -107,3 +108,74 @@ def test_an_amendment_that_meets_an_own_order(sandbox: Sandbox, client: kr.Clien
     report = kr.amend_order(client, bid, price=f"{best - 0.01:.2f}", quantity=3)
     assert same(sandbox, report)
     kr.cancel_order(client, ask)
+
+
+def test_changes_that_follow_each_other_faster_than_reads(sandbox: Sandbox, client: kr.Client) -> None:
+    """What a change starts from is the order as it was changed last, not as reads still show it."""
+    made = kr.create_order(client, TICKER, quantity=2, price="0.01")
+    sandbox.faults.add("read_lag", "GET /portfolio/**", seconds=6.0)
+    assert same(sandbox, kr.amend_order(client, made, quantity=3))
+    assert same(sandbox, kr.decrease_order(client, made, by="0.25"))
+    sandbox.faults.add("fill:before", f"POST {ONE}/decrease", counts="0.10")
+    assert same(sandbox, kr.decrease_order(client, made, by="0.25"))
+    assert same(sandbox, kr.decrease_order(client, made, by="0.50"))
+    gone = kr.cancel_order(client, made)
+    assert same(sandbox, gone)
+    assert gone.filled is not None
+    assert int(gone.filled * 100) == 10
+
+
+@pytest.mark.parametrize("shown", ["hang", "503"])
+def test_a_lost_change_back_is_not_taken_for_the_state_before(
+    sandbox: Sandbox, client: kr.Client, shown: str
+) -> None:
+    """Reads are old: they may still show the price that the lost change was to lead back to."""
+    made = kr.create_order(client, TICKER, quantity=2, price="0.01")
+    sandbox.faults.add("read_lag", "GET /portfolio/**", seconds=6.0)
+    kr.amend_order(client, made, price="0.02")
+    sandbox.faults.add(f"reject_then:{shown}", f"POST {ONE}/amend")
+    with pytest.raises(OrderNotPlaced, match="as it was"):
+        kr.amend_order(client, made, price="0.01")
+    assert true(sandbox, made).price == 200
+    kr.cancel_order(client, made)
+
+
+def test_a_lost_change_of_an_order_that_no_read_shows_yet(sandbox: Sandbox, client: kr.Client) -> None:
+    """The journal alone knows what it was; reads will show it as it was placed first."""
+    sandbox.faults.add("read_lag", "GET /portfolio/**", seconds=6.0)
+    made = kr.create_order(client, TICKER, quantity=2, price="0.01")
+    kr.amend_order(client, made, price="0.02")
+    sandbox.faults.add("reject_then:503", f"POST {ONE}/amend")
+    with pytest.raises(OrderNotPlaced, match="as it was"):
+        kr.amend_order(client, made, price="0.01")
+    assert true(sandbox, made).price == 200
+    kr.cancel_order(client, made)
+
+
+def test_a_lost_change_that_somebody_else_overtook(
+    sandbox: Sandbox, client: kr.Client, monkeypatch
+) -> None:
+    """The order is told as it is then, and that nobody can see any more what this change did."""
+    made = kr.create_order(client, TICKER, quantity=2, price="0.01")
+    user, real = sandbox._exchange.accounts[0].user_id, client.request
+
+    def overtaken(method: str, path: str, **more: Any) -> Any:
+        try:
+            return real(method, path, **more)
+        except ApiError:
+            sandbox.floor.call(
+                lambda engine: engine.amend(
+                    user, made.order_id, ticker=TICKER, side="bid", price=300, count=500
+                ),
+                TICKER,
+            )
+            raise
+
+    sandbox.faults.add("accept_then:503", f"POST {ONE}/amend")
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "request", overtaken)
+        report = kr.amend_order(client, made, price="0.02", quantity=4)
+    assert (report.price, report.quantity) == (Decimal("0.03"), 5)
+    assert "cannot be seen any more" in report.note
+    assert same(sandbox, report)
+    kr.cancel_order(client, made)

@@ -52,6 +52,9 @@ def known_order(
 ) -> tuple[OrderFacts, Intent | None]:
     """An order as the exchange shows it, or as the journal knows it while no read shows it.
 
+    Reads lag: until one shows what is known to have been changed, the next is waited for. Where none
+    does, somebody else has changed it since.
+
     Raises
     ------
     NotFoundError
@@ -59,7 +62,7 @@ def known_order(
     """
     mine = _journalled(desk, order_id)
     asked = ticker or (str(mine.terms["ticker"]) if mine is not None else None)
-    order = find_order(desk, order_id, asked)
+    order = _fresh_order(desk, order_id, asked, mine)
     if order is not None:
         return order, mine
     if mine is None or mine.remaining is None:
@@ -78,6 +81,28 @@ def known_order(
         mine.remaining, subaccount=terms.subaccount,
     )  # fmt: skip
     return order, mine
+
+
+def _fresh_order(
+    desk: Desk, order_id: str, ticker: str | None, mine: Intent | None
+) -> OrderFacts | None:
+    pace = desk.pace
+    ends, pause = pace.monotonic() + pace.margin, 0.1
+    while True:
+        order = find_order(desk, order_id, ticker)
+        if order is None or mine is None or _is_fresh(order, mine) or pace.monotonic() >= ends:
+            return order
+        pace.sleep(pace.seconds(pause))
+        pause = min(pause * 2, 2.0)
+
+
+def _is_fresh(order: OrderFacts, mine: Intent) -> bool:
+    """Whether an order is shown as it is known to be, or has ended since."""
+    if order.finished:
+        return True
+    terms = OrderTerms.restored(mine.terms)
+    shown = (order.yes_price, order.filled + order.remaining)
+    return shown == (terms.yes_price, terms.count) and order.filled >= (mine.filled or 0)
 
 
 def _journalled(desk: Desk, order_id: str) -> Intent | None:
@@ -105,7 +130,7 @@ def _change(order: OrderFacts, before: OrderTerms, after: OrderTerms, expiration
     return Change(
         order.ticker, order.side, order.client_order_id, before.action, before.outcome,
         order.yes_price, order.filled + order.remaining, after.yes_price, after.count,
-        expiration, order.subaccount or None,
+        expiration, order.subaccount or None, bool(order.created),
     )  # fmt: skip
 
 
@@ -456,6 +481,7 @@ def cancelled(desk: Desk, key: str, order_id: str, receipt: Receipt) -> OrderRep
     elif mine is not None and receipt.reduced is not None:
         filled = max(0, OrderTerms.restored(mine.terms).count - receipt.reduced)
     desk.journal.note(key, state="ACKED", status="canceled", filled=filled, remaining=0, note="")
+    _settle_cancels(desk, order_id, "canceled")
     if mine is not None:
         mine = desk.journal.note(mine.key, status="canceled", filled=filled, remaining=0)
         return report_of(desk.client, mine, OrderTerms.restored(mine.terms))
@@ -485,6 +511,7 @@ def _ended(desk: Desk, key: str, order: OrderFacts, cause: KalshiError | None) -
         remaining=order.remaining,
         note=note,
     )
+    _settle_cancels(desk, order.order_id, order.status)
     mine = _journalled(desk, order.order_id)
     terms = terms_of(order, mine)
     terms = replace(
@@ -497,6 +524,20 @@ def _ended(desk: Desk, key: str, order: OrderFacts, cause: KalshiError | None) -
         order.filled, order.remaining, note,
     )  # fmt: skip
     return report_of(desk.client, ended, terms)
+
+
+def _settle_cancels(desk: Desk, order_id: str, status: str) -> None:
+    """Earlier cancels of an order that has ended are accounted for as well."""
+    now = desk.pace.now()
+    left = [
+        intent.key
+        for intent in desk.journal.open_intents()
+        if (intent.act, intent.order_id) == ("cancel", order_id)
+        and not desk.journal.is_busy(intent, now)
+    ]
+    note = "the order has ended"
+    if left:
+        desk.journal.settle({key: {"state": "ACKED", "status": status, "note": note} for key in left})
 
 
 def _unknown_cancel(desk: Desk, intent: Intent) -> OrderUnknown:

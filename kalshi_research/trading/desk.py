@@ -21,7 +21,7 @@ from kalshi_research.market_data.arguments import check_client
 from kalshi_research.trading.evidence import watermark
 from kalshi_research.trading.journal import Intent, Journal
 from kalshi_research.trading.pace import ExchangeClock, Pace, Sighting
-from kalshi_research.trading.places import journal_path
+from kalshi_research.trading.places import JOURNAL_VARIABLE, journal_path
 from kalshi_research.trading.proof import as_found
 from kalshi_research.trading.rules import MarketRules
 from kalshi_research.trading.terms import OrderTerms, check_ticker
@@ -78,6 +78,7 @@ class Desk:
         self.over_at: dict[str, float] = {}
         self._rules: dict[str, tuple[float, MarketRules]] = {}
         self._writing = threading.local()
+        self._place: tuple[str | None, Path] | None = None
 
     @property
     def client(self) -> Client:
@@ -90,7 +91,10 @@ class Desk:
     @property
     def journal(self) -> Journal:
         """The journal of this exchange and key, shared by the clients of this process."""
-        return journal_at(journal_path(self.client))
+        chosen = os.environ.get(JOURNAL_VARIABLE)
+        if self._place is None or self._place[0] != chosen:
+            self._place = (chosen, journal_path(self.client))
+        return journal_at(self._place[1])
 
     @property
     def dialect(self) -> str:

@@ -25,7 +25,7 @@ import secrets
 import threading
 import weakref
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -132,6 +132,7 @@ class Journal:
         self._offset = 0
         self._lines = 0
         self._file = _NO_FILE
+        self._dead: set[str] = set()
         self._lock = threading.RLock()
         self._held = False
         self.workers: dict[str, threading.Thread] = {}
@@ -168,13 +169,23 @@ class Journal:
         with self.locked():
             return self._intents.get(key)
 
+    def some(self, keys: Iterable[str]) -> list[Intent]:
+        """Several intents, those that there are."""
+        with self.locked():
+            return [self._intents[key] for key in keys if key in self._intents]
+
     def is_alive(self, session: str) -> bool:
         """Whether the process of a session still runs."""
         if session == self.session:
             return True
+        if session in self._dead:
+            return False
         path = self._session_path(session)
         try:
             handle = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            self._dead.add(session)  # no other one will ever have its name
+            return False
         except OSError:
             return False
         try:
@@ -495,8 +506,7 @@ def _read_from(handle: int, offset: int, count: int) -> bytes:
 
 
 _FIELDS: Final = tuple(Intent.__dataclass_fields__)
-_LATER: Final = ("since",)
-"""Fields that lines of earlier releases do not have."""
+_decoded: Final = msgspec.json.Decoder(Intent).decode
 
 
 def _line(intent: Intent) -> bytes:
@@ -512,7 +522,6 @@ def _parsed(line: bytes) -> Intent | None:
     try:
         if int(mark, 16) != zlib.crc32(text) or len(mark) != 8:
             return None
-        stored = msgspec.json.decode(text)
-        return Intent(**{name: stored[name] for name in _FIELDS if name not in _LATER or name in stored})
-    except (ValueError, KeyError, TypeError):
+        return _decoded(text)
+    except (ValueError, msgspec.MsgspecError):
         return None

@@ -49,9 +49,8 @@ class Search:
     def look(self) -> None:
         """One look; what is decided leaves `pending`."""
         desk = self.desk
-        intents = [intent for key in self.pending if (intent := desk.journal.get(key)) is not None]
         # What another thread or kernel found out counts as well.
-        intents = [intent for intent in intents if intent.open]
+        intents = [intent for intent in desk.journal.some(self.pending) if intent.open]
         self.pending = [intent.key for intent in intents]
         now = desk.pace.now()
         unsent = [i for i in intents if i.state == "PREPARED" and not desk.journal.is_busy(i, now)]
@@ -166,14 +165,9 @@ def settle(
         pace.sleep(min(pace.seconds(pause), left))
         pause = min(pause * 2, _LONGEST_PAUSE)
     now, lost = pace.now(), {}
-    for key in search.pending:
-        intent = desk.journal.get(key)
-        if intent is not None and intent.state == "SENT" and not desk.journal.is_busy(intent, now):
-            lost[key] = {"state": "UNKNOWN", "note": intent.note or "no answer came"}
+    for intent in desk.journal.some(search.pending):
+        if intent.state == "SENT" and not desk.journal.is_busy(intent, now):
+            lost[intent.key] = {"state": "UNKNOWN", "note": intent.note or "no answer came"}
     if lost:
         desk.journal.settle(lost)
-    return _now(desk, wanted)
-
-
-def _now(desk: Desk, keys: list[str]) -> dict[str, Intent]:
-    return {key: found for key in keys if (found := desk.journal.get(key)) is not None}
+    return {intent.key: intent for intent in desk.journal.some(wanted)}

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kalshi_research.errors import KalshiError
 from kalshi_research.trading.evidence import read_order, read_orders
-from kalshi_research.trading.proof import absent_twice, window
+from kalshi_research.trading.proof import absent_twice, is_old_enough, window
 from kalshi_research.trading.report import status_word
 
 if TYPE_CHECKING:
     from kalshi_research.schemas.order_facts import OrderFacts
     from kalshi_research.trading.desk import Desk
     from kalshi_research.trading.journal import Intent
+    from kalshi_research.trading.pace import Sighting
 
 __all__ = ["Change", "find_order", "settle_changes", "took_effect"]
 
@@ -42,6 +43,9 @@ class Change:
     expiration : int or None
         As it is to be; None keeps it.
     subaccount : int or None
+    base_shown : bool
+        Whether reads showed the order as it was, or the journal alone knew: then an older state of it
+        may still come into sight.
     """
 
     ticker: str
@@ -55,6 +59,7 @@ class Change:
     new_total: int
     expiration: int | None = None
     subaccount: int | None = None
+    base_shown: bool = True
 
     def stored(self) -> dict[str, Any]:
         """Plain values, for the journal."""
@@ -79,19 +84,21 @@ def find_order(desk: Desk, order_id: str, ticker: str | None) -> OrderFacts | No
 
 
 def took_effect(intent: Intent, order: OrderFacts) -> bool | None:
-    """Whether an order shows a change; None if it can be seen any more in neither way."""
+    """Whether an order shows a change; None if that cannot be seen, or not any more.
+
+    Fills leave the price and the total as they are, so these tell changes apart.
+    """
     if intent.act == "cancel":
         return order.finished
     change = Change(**intent.terms)
-    total = order.initial if order.status == "executed" else order.filled + order.remaining
-    wanted = (order.yes_price, total) == (change.new_price, change.new_total)
-    if wanted and order.status != "canceled":
-        return True
     if order.status == "canceled":
         # How large it was is not shown any more; the price is.
         moved = change.new_price != change.price
         return order.yes_price == change.new_price if moved else None
-    return None if order.finished else False
+    shown = (order.yes_price, order.filled + order.remaining)
+    if shown == (change.new_price, change.new_total):
+        return True
+    return False if shown == (change.price, change.total) else None
 
 
 def settle_changes(desk: Desk, keys: Iterable[str], patience: float) -> dict[str, Intent]:
@@ -113,15 +120,15 @@ def settle_changes(desk: Desk, keys: Iterable[str], patience: float) -> dict[str
     wanted, pace = list(keys), desk.pace
     ends, pause = pace.monotonic() + patience, _FIRST_PAUSE
     while True:
-        pending = [i for key in wanted if (i := desk.journal.get(key)) is not None and i.open]
+        pending = [intent for intent in desk.journal.some(wanted) if intent.open]
         if pending:
             _look(desk, pending)
         left = ends - pace.monotonic()
-        if left <= 0 or not any(i.open for key in wanted if (i := desk.journal.get(key)) is not None):
+        if left <= 0 or not any(intent.open for intent in desk.journal.some(wanted)):
             break
         pace.sleep(min(pace.seconds(pause), left))
         pause = min(pause * 2, _LONGEST_PAUSE)
-    return {key: found for key in wanted if (found := desk.journal.get(key)) is not None}
+    return {intent.key: intent for intent in desk.journal.some(wanted)}
 
 
 def _look(desk: Desk, pending: list[Intent]) -> None:
@@ -139,20 +146,29 @@ def _look(desk: Desk, pending: list[Intent]) -> None:
         sent = []
     for intent in sent:
         order = orders.get(intent.order_id)
-        if order is None:
-            continue
-        effect = took_effect(intent, order)
-        if effect is not False:
-            note = (
-                "seen on the exchange"
-                if effect
-                else "the order ended; the change cannot be seen any more"
-            )
-            known[intent.key] = _as_shown("ACKED", order, note)
-        elif absent_twice(desk, intent, seen):
-            known[intent.key] = _as_shown("NOT_PLACED", order, "the exchange shows the order unchanged")
+        found = _concluded(desk, intent, order, seen) if order is not None else None
+        if found is not None:
+            known[intent.key] = found
     if known:
         desk.journal.settle(known)
+
+
+def _concluded(desk: Desk, intent: Intent, order: OrderFacts, seen: Sighting) -> dict[str, Any] | None:
+    """What the journal is to say of a change whose order is shown; None while nothing follows."""
+    effect = took_effect(intent, order)
+    if effect and (intent.terms.get("base_shown", True) or is_old_enough(desk, intent, seen)):
+        return _as_shown("ACKED", order, "seen on the exchange")
+    if order.finished:
+        if effect is False:
+            return _as_shown("NOT_PLACED", order, f"the order was {order.status} before")
+        return _as_shown("ACKED", order, "the order ended; the change cannot be seen any more")
+    if effect or not absent_twice(desk, intent, seen):
+        return None
+    if effect is False:
+        return _as_shown("NOT_PLACED", order, "the exchange shows the order unchanged")
+    now = {"new_price": order.yes_price, "new_total": order.filled + order.remaining}
+    note = "another change came after it; whether it took effect cannot be seen any more"
+    return _as_shown("ACKED", order, note) | {"terms": dict(intent.terms) | now}
 
 
 def _orders(desk: Desk, intents: list[Intent]) -> dict[str, OrderFacts]:
