@@ -169,7 +169,8 @@ class Venue:
             return (204, {}) if method == "DELETE" else (201, self.take(body))
         if place == ["batched"]:
             act = self.take if method == "POST" else lambda row: self.cancel(row["order_id"])[1]
-            return 200, {"orders": [act(row) for row in body["orders"]]}
+            rows = body["orders"] if "orders" in body else [{"order_id": name} for name in body["ids"]]
+            return 200, {"orders": [act(row) for row in rows]}
         if method == "DELETE":
             return self.cancel(place[0])
         return self.change(place[0], body)

@@ -320,16 +320,58 @@ def test_an_answer_to_a_cancel_that_does_not_fit_is_not_believed(venue: Venue, r
         {"orders": []},
         {"orders": [{"order_id": "o-other", "reduced_by": "5.00"}, {"order_id": "o-x"}]},
         {"orders": [{}, 5]},
+        {"orders": [{"error": {"code": "x"}, "order_id": "o-1", "reduced_by": "5.00"}] * 2},
         {"orders": [{"error": {"code": "x"}, "order_id": "o"}, {"order_id": None}]},
     ],
 )
 def test_an_answer_to_several_cancels_that_does_not_fit_is_not_believed(venue: Venue, said: Any) -> None:
-    made = [place(venue, "0.41"), place(venue, "0.42")]
+    made = [place(venue, "0.41", client_order_id="1"), place(venue, "0.42")]
     venue.answer("DELETE */batched", (200, said))
     gone = kr.cancel_orders(venue.client, made)
     assert [report.state for report in gone] == ["canceled", "canceled"]
     assert {row["status"] for row in venue.orders.values()} == {"canceled"}
     assert len(venue.writes) == 5
+
+
+def test_what_a_batch_of_cancels_confirms_is_not_cancelled_again(venue: Venue) -> None:
+    made = [place(venue, "0.41"), place(venue, "0.42")]
+    venue.answer(
+        "DELETE */batched",
+        lambda v, _m, _r, _a: (200, {"orders": [{}, v.cancel(made[1].order_id)[1]]}),
+    )
+    gone = kr.cancel_orders(venue.client, made)
+    assert [report.state for report in gone] == ["canceled", "canceled"]
+    assert venue.writes[3:] == [f"DELETE /portfolio/events/orders/{made[0].order_id}"]
+
+
+def test_what_a_confirmed_amend_says_is_reported(venue: Venue) -> None:
+    made, other, third = place(venue), place(venue, "0.41"), place(venue, "0.40")
+
+    def whole(venue: Venue, *_: Any) -> tuple[int, Any]:
+        row = venue.orders[made.order_id]
+        row |= {"fill_count_fp": "2.00", "remaining_count_fp": "2.00"}
+        return 200, {"order": row}
+
+    venue.answer(AMEND, whole)
+    after = kr.amend_order(venue.client, made, quantity=4)
+    assert (after.state, after.filled, after.remaining) == ("partial", 2, 2)
+    name = {"order_id": other.order_id, "client_order_id": other.client_order_id}
+    venue.answer(AMEND, (200, name | {"remaining_count": "3.00"}))
+    after = kr.amend_order(venue.client, other, quantity=4)
+    assert (after.state, after.filled, after.remaining) == ("partial", 1, 3)
+    name = {"order_id": third.order_id, "client_order_id": third.client_order_id}
+    venue.answer(AMEND, (200, name | {"fill_count": "4.00", "remaining_count": "0.00"}))
+    after = kr.amend_order(venue.client, third, quantity=4, price="0.43")
+    assert (after.state, after.filled, after.remaining) == ("executed", 4, 0)
+    assert venue.seen[-1][0] == "POST", "what is said need not be looked up"
+
+
+def test_an_amend_that_was_made_and_not_answered_is_looked_up(venue: Venue) -> None:
+    made = place(venue)
+    venue.answer(AMEND, lambda v, _m, _r, asked: v.change(made.order_id, asked["body"]) and BUSY)
+    after = kr.amend_order(venue.client, made, quantity=4)
+    assert (after.remaining, after.note) == (4, "seen on the exchange")
+    assert len(venue.sent(AMEND)) == 1
 
 
 # What provably was not sent
@@ -472,11 +514,68 @@ def test_a_cancel_that_nobody_confirms_ends_as_unknown(venue: Venue) -> None:
     venue.answer("DELETE */batched", BUSY)
     reports = kr.cancel_orders(client, [made, other])
     assert [report.state for report in reports] == ["unknown", "unknown"]
+    assert [report.client_order_id for report in reports] == [
+        made.client_order_id,
+        other.client_order_id,
+    ]
     venue.answer("DELETE */orders", *[BUSY] * 200)
     with pytest.raises(OrderUnknown, match="whether everything was cancelled"):
         kr.cancel_all_orders(client)
     venue._scripts.clear()
     assert error.value.resolve().state == "canceled"
+
+
+def test_a_cancel_of_what_no_read_shows_is_not_sent_all_the_time(venue: Venue) -> None:
+    made = place(venue)
+    venue.orders.clear()
+    with pytest.raises(OrderUnknown):
+        kr.cancel_order(venue.client, made)
+    assert 2 <= len(venue.sent(CANCEL)) <= 4
+
+
+def test_an_unknown_change_blocks_the_next_but_not_a_cancel(venue: Venue) -> None:
+    made = place(venue)
+    venue.answer(AMEND, LOST)
+    venue.desk.pace = _impatient(venue)
+    with pytest.raises(OrderUnknown, match="whether this change"):
+        kr.amend_order(venue.client, made, quantity=4)
+    with pytest.raises(OrderUnknown, match="whether an earlier change"):
+        kr.decrease_order(venue.client, made, by=1)
+    assert venue.sent(DECREASE) == []
+    assert kr.cancel_order(venue.client, made).state == "canceled"
+
+
+def test_a_change_that_is_on_its_way_is_not_asked_about(venue: Venue) -> None:
+    made, client = place(venue), venue.client
+    looks = len(venue.sent("GET /exchange/user_data_timestamp"))
+
+    def first(middle: Callable[[], None]) -> Any:
+        venue.answer(DECREASE, lambda *_: middle())
+        return kr.decrease_order(client, made, by=1)
+
+    one, two = both_at_once(first, lambda: kr.decrease_order(client, made, by=1))
+    assert (one.remaining, type(two)) == (4, OrderUnknown)
+    assert len(venue.sent("GET /exchange/user_data_timestamp")) == looks
+
+
+def test_a_cancelled_order_keeps_the_words_of_its_owner_and_its_subaccount(venue: Venue) -> None:
+    made = place(venue, outcome="no", price="0.30", subaccount=3)
+    before = len(venue.seen)
+    gone = kr.cancel_orders(venue.client, [made.order_id])[0]
+    assert (gone.state, gone.outcome, gone.price) == ("canceled", "no", Decimal("0.30"))
+    ((_, _, body),) = venue.seen[before:]
+    assert body["orders"][0]["subaccount"] == 3
+    other = place(venue, outcome="no", price="0.31")
+    gone = kr.cancel_order(venue.client, other.order_id)
+    assert (gone.outcome, gone.price) == ("no", Decimal("0.31"))
+    assert venue.desk.journal.order(other.order_id).status == "canceled"  # type: ignore[union-attr]
+
+
+def test_everything_is_cancelled_one_by_one_where_there_is_no_route_for_it(old: Venue) -> None:
+    old.put("a")
+    old.put("b")
+    assert [report.state for report in kr.cancel_all_orders(old.client)] == ["canceled", "canceled"]
+    assert old.writes == ["DELETE /portfolio/orders/batched"]
 
 
 def test_a_group_that_nobody_confirms_is_an_error_in_time(venue: Venue) -> None:
@@ -600,6 +699,11 @@ def test_an_order_that_ended_before_its_cancel_came(venue: Venue) -> None:
     assert kr.cancel_order(venue.client, other).note == "canceled already"
     venue.answer(CANCEL, BUSY)
     assert kr.cancel_order(venue.client, other).note == ""
+    theirs = venue.put(
+        status="executed", fill_count_fp="5.00", remaining_count_fp="0.00", yes_price_dollars="0.3000"
+    )
+    gone = kr.cancel_order(venue.client, theirs["order_id"])
+    assert (gone.state, gone.filled, gone.price) == ("executed", 5, Decimal("0.30"))
 
 
 # What earlier sessions left
@@ -672,12 +776,15 @@ def test_an_amend_changes_what_it_is_asked_to_and_no_more(venue: Venue) -> None:
 
 
 def test_an_exchange_that_cannot_be_asked_gets_no_order(venue: Venue) -> None:
-    venue.answer("GET /exchange/user_data_timestamp", BUSY)
-    with pytest.raises(KalshiError, match="HTTP 503"):
-        place(venue)
+    venue.answer("GET /exchange/user_data_timestamp", *[BUSY] * 2)
+    ticket = _ticket(venue)
+    for call in (lambda: place(venue), lambda: kr.create_order(venue.client, ticket)):
+        with pytest.raises(KalshiError, match="HTTP 503"):
+            call()
     assert venue.writes == []
     place(venue)
-    assert venue.writes == [CREATE]
+    kr.create_order(venue.client, ticket)  # its confirmation was not used up
+    assert venue.writes == [CREATE] * 2
 
 
 def test_what_is_not_accounted_for_is_named(venue: Venue) -> None:
@@ -1210,7 +1317,8 @@ def test_only_recent_orders_are_read_and_of_an_archive_no_more_than_needed(venue
     venue.answer(CREATE, LOST)
     with pytest.raises(OrderNotPlaced):  # the walk ended at the old one: the unreadable is older
         place(venue)
-    assert {query["min_ts"] for query in asked if "min_ts" in query} == {str(int(EPOCH) - 3600)}
+    (since,) = {int(query["min_ts"]) for query in asked if "min_ts" in query}
+    assert EPOCH - 3600 < since < EPOCH - venue.lag
 
 
 def test_a_simulated_exchange_may_show_another_year(simulated: Venue) -> None:
@@ -1220,11 +1328,11 @@ def test_a_simulated_exchange_may_show_another_year(simulated: Venue) -> None:
     old = simulated.put("old", created_time="2010-01-01T00:00:00Z")
     simulated.orders.clear()
     simulated.answer(
-        CREATE, lambda v, _m, _r, asked: v.archive.extend([old, _taken(v, asked["body"])]) or BUSY
+        CREATE, lambda v, _m, _r, asked: v.archive.extend([_taken(v, asked["body"]), old]) or BUSY
     )
     assert place(simulated).state == "resting"
     assert asked
-    assert not any("min_ts" in query for query in asked)
+    assert all(int(query.get("min_ts", 0)) <= EPOCH - simulated.lag for query in asked)
     assert simulated.desk.present().timestamp() == pytest.approx(
         EPOCH + simulated.elapsed - simulated.lag
     )

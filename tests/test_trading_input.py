@@ -228,6 +228,12 @@ def test_a_market_that_is_closed_or_unknown(venue: Venue, door: str) -> None:
     refused(venue, lambda: NEW[door](venue, GOOD), said, NotFoundError)
 
 
+def test_what_is_wrong_in_any_market_is_said_even_of_one_that_is_unknown(venue: Venue) -> None:
+    del venue.markets["T"]
+    fields = GOOD | {"quantity": 0}
+    refused(venue, lambda: kr.create_order(venue.client, "T", **fields), "nearest valid quantity")
+
+
 def test_another_look_is_taken_after_a_refusal_because_markets_move(venue: Venue) -> None:
     venue.markets["T"]["status"] = "inactive"
     refused(venue, lambda: place(venue), "status is inactive")
@@ -273,6 +279,7 @@ def test_an_id_of_ones_own_that_is_none(venue: Venue, wrong: Any) -> None:
     row = {"ticker": "T", **GOOD, "client_order_id": wrong}
     refused(venue, lambda: place(venue, client_order_id=wrong), "is no id")
     refused(venue, lambda: kr.create_orders(venue.client, [row]), "is no id")
+    assert venue.seen == []
 
 
 def test_an_id_that_was_used_here(venue: Venue) -> None:
@@ -318,7 +325,7 @@ def test_what_is_no_ticker_never_gets_into_a_path(venue: Venue, wrong: Any) -> N
         lambda: kr.limit_order_group(client, wrong, 5),
         lambda: kr.delete_order_group(client, wrong),
     ):
-        with pytest.raises(InputError, match="nothing was sent"):
+        with pytest.raises(InputError, match=r"(is no ticker|names no order).*; nothing was sent"):
             call()
     if wrong is not None:
         for call in (

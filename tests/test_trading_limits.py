@@ -375,5 +375,6 @@ def test_one_journal_for_each_exchange_and_key(tmp_path: Path, monkeypatch) -> N
     assert len(set(paths)) == 4
     assert [path.name.split("-")[0] for path in paths] == ["prod", "demo", "prod", "sandbox"]
     if sys.platform == "linux":
+        assert paths[3].parent.parent == tmp_path, "a key of a sandbox is worth nothing after it"
         assert {path.parent for path in paths[:3]} == {tmp_path / "data/kalshi-research/journal"}
         assert paths[0].parent.stat().st_mode & 0o777 == 0o700

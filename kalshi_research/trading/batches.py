@@ -114,8 +114,7 @@ def _account_for(
         cause = answer if isinstance(answer, KalshiError) else None
         judged[key] = judge(desk, terms, key, receipt, cause)
     left = [key for key, intent in judged.items() if intent.open]
-    if left:
-        judged |= settle(desk, left, desk.pace.seconds(desk.pace.patience))
+    judged |= settle(desk, left, desk.pace.seconds(desk.pace.patience))
     reports = []
     for (terms, key), answer in zip(rows, answers, strict=True):
         receipt = answer if isinstance(answer, Receipt) else None

@@ -167,8 +167,8 @@ def create_orders(client: Client, orders: Iterable[Mapping[str, Any]]) -> list[O
     """
     desk = desk_of(client)
     several = isinstance(orders, Iterable) and not isinstance(orders, (str, Mapping))
-    rows = list(orders) if several else None
-    if rows is None or not rows:
+    rows = list(orders) if several else []
+    if not rows:
         raise InputError("orders must be a list of at least one mapping; nothing was sent.")
     checked: list[tuple[OrderTerms, str | None]] = []
     for number, row in enumerate(rows):
