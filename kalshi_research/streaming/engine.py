@@ -233,6 +233,11 @@ class Engine:
         with self.lock:
             for ticker in tickers:
                 book, link = self.book(ticker)
+                if link is not None and book.status == "live" and link.asleep:
+                    # The machine has woken, and this thread before that of the stream.
+                    reason = "the machine slept, or was too busy to look after the stream"
+                    found.append(Sight("stale", reason, self.age(link), None, book.seq, book.clock))
+                    continue
                 levels = book.levels() if whole else book.top()
                 found.append(
                     Sight(book.status, book.reason, self.age(link), levels, book.seq, book.clock)
@@ -254,9 +259,9 @@ class Engine:
 
     def age(self, link: Link | None) -> float:
         """Seconds since a link proved that it is alive."""
-        return (
-            float("inf") if link is None or not link.heard else max(0.0, self._loop.time() - link.heard)
-        )
+        if link is None or not link.heard:
+            return float("inf")
+        return max(0.0, self._loop.time() - link.heard, link.idle)
 
     # --- what links tell ----------------------------------------------------------------------
 

@@ -10,10 +10,12 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.errors import AuthError, TransportError
+from kalshi_research.streaming import moments
 from kalshi_research.streaming.reading import Reader
 from kalshi_research.streaming.state import Session
 from kalshi_research.streaming.subscriptions import Subscriptions
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Link"]
 
 _LONGEST_RETRY_AFTER = 30.0
+_NAP = 5.0
+"""A busy machine may keep a thread waiting so long; then a connection is as good as before [s]."""
 
 
 class Link:
@@ -67,6 +71,8 @@ class Link:
         self.state = "connecting"
         self.reason = "not connected yet"
         self.opened = self.heard = 0.0
+        self._looked = moments.now()
+        self._slept = ""
         self.connections = 0
         self.reader = Reader(hub, self)
 
@@ -119,7 +125,7 @@ class Link:
         """One connection; why it ended."""
         self.state = "connecting"
         options = self._options
-        handlers = Handlers(self.reader.take, self._alive, self.reader.binary)
+        handlers = Handlers(self._take, self._alive, self.reader.binary)
         wire = await open_wire(
             self._url,
             self._headers(),
@@ -132,6 +138,7 @@ class Link:
         self.number = self._hub.next_connection()
         self.connections += 1
         self._suspended = False
+        self._looked, self._slept = moments.now(), ""
         self.opened = self.heard = loop.time()
         self.reader.delay.begin()
         self.state, self.reason = "open", ""
@@ -161,6 +168,8 @@ class Link:
     def _step(self, now: float) -> str:
         """Look after the connection; why it should be given up, if it should."""
         options, silence = self._options, now - self.heard
+        if self._has_slept():
+            return self._slept
         if silence >= options.dead_after:
             return f"silence for {silence:.0f} s"
         if silence >= options.stale_after and not self._suspended:
@@ -172,6 +181,29 @@ class Link:
         wrong = self.upkeep.step(now) or self.subscriptions.broken
         self.reader.changed()
         return wrong
+
+    @property
+    def idle(self) -> float:
+        """Seconds for which nobody has looked after an open connection, as when the machine sleeps."""
+        return moments.since(self._looked) if self.state == "open" else 0.0
+
+    @property
+    def asleep(self) -> bool:
+        """Whether that is so long that what was known before is worth nothing."""
+        return self.idle >= max(self._options.stale_after, _NAP)
+
+    def _has_slept(self) -> bool:
+        """Look after the connection; whether it is to be given up, because nobody did for long.
+
+        What comes first then was sent before, and the other end may be gone without a word.
+        """
+        if self.asleep:
+            self._slept = f"the machine slept for {timedelta(seconds=round(self.idle))}"
+            with self._hub.lock:
+                self.session.suspend(self._slept)
+                self.reader.changed()
+        self._looked = moments.now()
+        return bool(self._slept)
 
     def stop(self) -> None:
         """Close, and do not connect again."""
@@ -185,8 +217,14 @@ class Link:
 
     # --- what the wire calls --------------------------------------------------------------------
 
+    def _take(self, texts: list[bytes]) -> None:
+        if not self._slept:
+            self.reader.take(texts)
+
     def _alive(self) -> None:
         self.heard = asyncio.get_running_loop().time()
+        if self._has_slept():
+            return
         if self._suspended and not self.upkeep.doubtful:
             self._suspended = False
             with self._hub.lock:
