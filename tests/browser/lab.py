@@ -1,8 +1,8 @@
 """JupyterLab with a real browser before it: write cells, run them, click, look.
 
-What takes long is done once, or while something else is: one browser profile serves all tests, so
-that the scripts of JupyterLab are loaded and compiled once, and the kernel of a notebook starts
-while its page loads. No kernel outlives its test, because its panels would go on asking.
+What takes long is done once, or while something else is: one page of JupyterLab serves all tests,
+which open their notebooks in it, and the kernel of a notebook starts, with the package imported,
+while the notebook opens. No kernel outlives its test, because its panels would go on asking.
 """
 
 from __future__ import annotations
@@ -49,6 +49,22 @@ READY = """async () => {
 }"""
 
 
+OPEN = """async path => {
+  await window.jupyterapp.commands.execute('docmanager:open', { path, factory: 'Notebook' });
+}"""
+CLOSE = """() => {
+  const widgets = [...window.jupyterapp.shell.widgets('main')];
+  for (const widget of widgets) {
+    if (widget.context) widget.context.model.dirty = false; // else it asks whether to save
+    widget.close();
+  }
+}"""
+# While the page opens a notebook, its kernel gets ready for what tests begin with.
+STARTUP = (
+    "import kalshi_research\n[getattr(kalshi_research, name) for name in ('Desk', 'start_sandbox')]\n"
+)
+
+
 def browser_path() -> str | None:
     """A Chromium on this machine."""
     names = (os.environ.get("CHROMIUM", ""), *BROWSERS)
@@ -70,11 +86,13 @@ class Lab:
         browser: Browser,
         *,
         start: Sequence[str] = ("jupyterlab",),
+        warm: bool = True,
         **variables: str,
     ) -> None:
         self.folder = folder
         self.browser = browser
         self.context = browser.new_context()
+        self._page: Page | None = None
         self.token = secrets.token_hex(16)
         (folder / "work").mkdir(parents=True, exist_ok=True)
         self._variables = dict(
@@ -85,6 +103,14 @@ class Lab:
             "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR",
         ):  # fmt: skip
             self._variables[name] = str(folder / name.lower())
+        settings = folder / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True, exist_ok=True)
+        quiet = {"fetchNews": "false", "checkForUpdates": False}
+        (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet), "utf-8")
+        if warm:
+            startup = folder / "ipythondir" / "profile_default" / "startup"
+            startup.mkdir(parents=True, exist_ok=True)
+            (startup / "panels.py").write_text(STARTUP, "utf-8")
         for _ in range(3):  # somebody else may take the port before the server does
             self._start(start)
             if self._is_up():
@@ -143,11 +169,6 @@ class Lab:
         nbformat.write(new_notebook(cells=made, metadata={"kernelspec": kernel}), path)
         return path
 
-    def _set(self, name: str, **settings: Any) -> None:
-        folder = self.folder / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.jupyterlab-settings").write_text(json.dumps(settings), "utf-8")
-
     def _ask(self, method: str, route: str, **body: Any) -> Any:
         request = urllib.request.Request(  # noqa: S310 - http, our own
             f"{self.url}/api/{route}",
@@ -171,30 +192,45 @@ class Lab:
         dark: bool = False,
         width: int = 1200,
         height: int = 1000,
-        kernel: bool = True,
+        fresh: bool = False,
     ) -> Iterator[Page]:
-        """A notebook in a page of its own, its kernel ready, nothing run yet; or without a kernel."""
-        self._set("themes", theme="JupyterLab Dark" if dark else "JupyterLab Light")
-        self._set("notification", fetchNews="false", checkForUpdates=False)
-        page = self.context.new_page()
-        page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(color_scheme="dark" if dark else "light")
+        """A notebook, its kernel ready, nothing run yet.
+
+        It opens in the page of the test before, or with `fresh` in a new one, without a kernel that
+        was started for it.
+        """
+        if not fresh:
+            path = f"{name}.ipynb"
+            kernel = {"name": "python3"}
+            self._ask("POST", "sessions", path=path, name=path, type="notebook", kernel=kernel)
+        page = self._load(name) if fresh or self._page is None else self._page
         try:
-            if kernel:
-                path = f"{name}.ipynb"
-                self._ask(
-                    "POST", "sessions", path=path, name=path, type="notebook",
-                    kernel={"name": "python3"},
-                )  # fmt: skip
-            page.goto(f"{self.url}/doc/tree/{name}.ipynb?token={self.token}&reset")
-            page.wait_for_selector(".jp-Notebook", timeout=CELLS)
-            if kernel:
-                page.wait_for_function(READY, timeout=CELLS)
             with pictured(page, self.folder / f"{name}-failed.png"):
+                page.set_viewport_size({"width": width, "height": height})
+                if page is self._page:
+                    page.evaluate(OPEN, f"{name}.ipynb")
+                    page.wait_for_function(READY, timeout=CELLS)
+                repaint(page, dark=dark)
                 yield page
-        finally:
+        except BaseException:
+            self._page = None  # whatever is wrong with it
             page.close()
+            raise
+        else:
+            if fresh:
+                page.close()
+            else:
+                page.evaluate(CLOSE)
+                self._page = page
+        finally:
             self.stop_kernels()
+
+    def _load(self, name: str) -> Page:
+        page = self.context.new_page()
+        page.goto(f"{self.url}/doc/tree/{name}.ipynb?token={self.token}&reset")
+        page.wait_for_selector(".jp-Notebook", timeout=CELLS)
+        page.wait_for_function(READY, timeout=CELLS)
+        return page
 
 
 @contextlib.contextmanager

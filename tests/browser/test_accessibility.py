@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.resources
 import importlib.util
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lab import Lab, repaint, run_all
+from PIL import Image
 
 TICKER = "KXHIGHNY-26NOV21-B46.5"
 PANELS = {
@@ -58,8 +60,9 @@ AUDIT = """async ([rules, pages]) => {
   const off = Object.fromEntries(pages.map(name => [name, { enabled: false }]));
   const options = { runOnly: { type: 'tag', values: rules }, rules: off };
   const found = await axe.run({ include: [['.kr-panel']] }, options);
-  return found.violations.flatMap(
+  const wrong = found.violations.flatMap(
     ({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
+  return [wrong, found.passes.map(({ id, nodes }) => `${id} ${nodes.length}`)];
 }"""
 
 
@@ -68,8 +71,20 @@ def audit(page: Any) -> list[str]:
         pytest.skip("axe-playwright-python is not installed")
     script = importlib.resources.files("axe_playwright_python") / "axe.min.js"
     page.evaluate(script.read_text("utf-8"))
-    found: list[str] = page.evaluate(AUDIT, [RULES, ABOUT_PAGES])
+    wrong, held = page.evaluate(AUDIT, [RULES, ABOUT_PAGES])
+    for rule in ("color-contrast", "label", "button-name", "aria-required-children", "target-size"):
+        assert any(each.startswith(f"{rule} ") for each in held), f"{rule} found nothing to judge"
+    found: list[str] = wrong
     return found
+
+
+def crop(page: Any, wanted: dict[str, Path]) -> None:
+    """A picture of each panel alone, all out of one."""
+    whole = Image.open(io.BytesIO(page.screenshot(animations="disabled")))
+    for at, path in enumerate(wanted.values()):
+        box = page.locator(".jp-CodeCell").nth(at).locator(".kr-panel").bounding_box()
+        left, top = box["x"] - 8, box["y"] - 4
+        whole.crop((left, top, left + box["width"] + 16, top + box["height"] + 8)).save(path)
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +107,7 @@ def test_rules_of_accessibility_hold_in_light_and_dark(
             repaint(page, dark=dark)
             for width in (1200, 420):
                 page.set_viewport_size({"width": width, "height": 6000})
-                for at, name in enumerate(PANELS):
-                    panel = page.locator(".jp-CodeCell").nth(at).locator(".kr-panel")
-                    picture = pictures / f"panel-{name}-{theme}-{width}.png"
-                    panel.screenshot(path=picture, animations="disabled")
+                crop(page, {name: pictures / f"panel-{name}-{theme}-{width}.png" for name in PANELS})
                 found[theme, width] = audit(page)
     assert found == {place: [] for place in found}
 

@@ -76,7 +76,7 @@ def test_a_busy_book_is_drawn_often_and_leaves_the_kernel_free(lab: Lab, picture
               return (Number(el.dataset.drawn) - before) / (performance.now() - began) * 1000;
             }"""
         )
-        page.get_by_text("late by").wait_for()
+        page.locator(".jp-OutputArea-output pre", has_text="late by").wait_for()
         late = texts(page, ".jp-OutputArea-output pre")[-1].strip()
         load = os.getloadavg()[0]
         (pictures / "book-panel-rate.txt").write_text(

@@ -173,7 +173,7 @@ def test_orders_outlive_the_kernel_and_a_saved_panel_does_nothing(
     assert output.data["text/plain"] == (
         "Desk (sandbox): not connected. Run this cell to bring it to life; that sends nothing."
     )
-    with lab.page("restart", kernel=False, width=1400) as page:
+    with lab.page("restart", fresh=True, width=1400) as page:
         page.wait_for_selector(".jp-OutputArea-output")
         for button in page.locator(".jp-OutputArea-output button:visible").all():
             button.click(force=True)

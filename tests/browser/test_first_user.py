@@ -33,6 +33,7 @@ def gallery(tmp_path: Path, browser: Any, sandbox: Any) -> Iterator[Lab]:
         tmp_path,
         browser,
         start=("kalshi_research", "lab", "notebooks"),
+        warm=False,
         KALSHI_RESEARCH_SANDBOX_URL=sandbox.url,
         KALSHI_SANDBOX_KEY_ID=sandbox.credentials(0)[0],
         KALSHI_SANDBOX_PRIVATE_KEY_PATH=str(sandbox.key_file(0)),
