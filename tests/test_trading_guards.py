@@ -150,6 +150,7 @@ def test_a_receipt_that_does_not_fit_is_looked_up(venue: Venue, spoiled: dict[st
     )
     assert (made.filled, made.remaining) == (0, 5)
     assert made.note == "found on the exchange"
+    assert venue.sent("GET /historical/*") == [], "what is in one list is not looked for in others"
     assert venue.writes == [CREATE]
 
 
@@ -1195,6 +1196,10 @@ def test_demo_is_armed_without_a_question_and_its_limits_hold(venue: Venue, monk
         kr.amend_order(venue.client, made, price="0.10", quantity=9)
     assert kr.amend_order(venue.client, made, price="0.10", quantity=8).remaining == 8
     assert kr.amend_order(venue.client, made, quantity=7).remaining == 7
+    kr.arm(venue.client, max_order_cost="2.10", max_position=2, max_day_cost=1, minutes=5)
+    assert kr.amend_order(venue.client, made, quantity=6).remaining == 6, "less is always allowed"
+    with pytest.raises(LimitError, match=r"could come to|of today"):
+        kr.amend_order(venue.client, made, quantity=8)
     venue.sleep(301)
     with pytest.raises(LimitError, match="has run out"):
         place(venue, "0.01", 1)
@@ -1340,6 +1345,28 @@ def test_a_simulated_exchange_may_show_another_year(simulated: Venue) -> None:
         place(simulated, expires=int(EPOCH - simulated.lag) - 5)
     soon = int(EPOCH + simulated.elapsed - simulated.lag) + 3600
     assert place(simulated, "0.41", expires=soon).state == "resting"
+
+
+def test_a_simulated_exchange_is_asked_for_its_clock_where_it_matters(simulated: Venue) -> None:
+    place(simulated)
+    simulated.seen.clear()
+    place(simulated, "0.41")
+    assert simulated.writes == [f"{method} {route}" for method, route, _ in simulated.seen]
+    simulated.sleep(1000)
+    past = int(EPOCH + simulated.elapsed) - 500
+    with pytest.raises(InputError, match="in the past"):
+        place(simulated, "0.40", expires=past)
+    simulated.answer("GET /exchange/user_data_timestamp", BUSY)
+    with pytest.raises(InputError, match="in the past"):  # what was seen last has to do
+        place(simulated, "0.40", expires=past)
+
+
+def test_the_protocol_of_2025_has_no_archive_to_ask(old: Venue) -> None:
+    old.answer("POST /portfolio/orders", LOST)
+    with pytest.raises(OrderNotPlaced):
+        place(old)
+    assert old.sent("GET /historical/*") == []
+    assert old.sent("GET /portfolio/fills") != []
 
 
 def _taken(venue: Venue, body: dict[str, Any]) -> dict[str, Any]:

@@ -313,19 +313,24 @@ def test_an_id_that_was_used_elsewhere(venue: Venue) -> None:
 @pytest.mark.parametrize("wrong", ["../portfolio", "", ".", "a b", None, 5, "T\n", "x" * 201])
 def test_what_is_no_ticker_never_gets_into_a_path(venue: Venue, wrong: Any) -> None:
     client = venue.client
+    none = "names no order of the exchange" if wrong in ("", None, 5) else "is no ticker"
     for call in (
-        lambda: kr.create_order(client, wrong, **GOOD),
-        lambda: kr.create_orders(client, [{"ticker": wrong, **GOOD}]),
         lambda: kr.cancel_order(client, wrong),
         lambda: kr.cancel_orders(client, [wrong]),
         lambda: kr.amend_order(client, wrong, quantity=1),
         lambda: kr.decrease_order(client, wrong, by=1),
+    ):
+        with pytest.raises(InputError, match=f"{none}.*; nothing was sent"):
+            call()
+    for call in (
+        lambda: kr.create_order(client, wrong, **GOOD),
+        lambda: kr.create_orders(client, [{"ticker": wrong, **GOOD}]),
         lambda: kr.reset_order_group(client, wrong),
         lambda: kr.trigger_order_group(client, wrong),
         lambda: kr.limit_order_group(client, wrong, 5),
         lambda: kr.delete_order_group(client, wrong),
     ):
-        with pytest.raises(InputError, match=r"(is no ticker|names no order).*; nothing was sent"):
+        with pytest.raises(InputError, match="is no ticker; nothing was sent"):
             call()
     if wrong is not None:
         for call in (

@@ -39,8 +39,7 @@ class Evidence:
 
     def add(self, order: OrderFacts) -> None:
         """Take one in; what is already there of the same order stays."""
-        if order.client_order_id:
-            self.by_client_id.setdefault(order.client_order_id, order)
+        self.by_client_id.setdefault(order.client_order_id, order)
         self.by_order_id.setdefault(order.order_id, order)
 
 
