@@ -6,7 +6,7 @@ import json
 from types import SimpleNamespace
 from typing import Any, cast
 
-from kalshi_research.sandbox.engine import LINEAR_CENT, Lifecycle, PositionUpdate
+from kalshi_research.sandbox.engine import LINEAR_CENT, BookDelta, Lifecycle, PositionUpdate
 from kalshi_research.sandbox.stream import payloads_2025
 
 NOW = 1_795_186_800_250_000
@@ -30,6 +30,17 @@ def test_a_position_is_in_contracts_and_money_in_cents_and_dollars() -> None:
     }  # fmt: skip
     assert (told["position_cost"], told["realized_pnl"], told["fees_paid"]) == (141, -2, 7)
     assert told["position_cost_dollars"].startswith("1.41")
+
+
+def test_a_change_names_the_order_of_its_owner() -> None:
+    level = cast("Any", SimpleNamespace(yes={4700: 300}, no={}, ticker="M"))
+    event = BookDelta(1, NOW, "M", "yes", 4700, 300, cast("Any", None))
+    for name, told in (("mine", {"client_order_id": "mine"}), ("", {})):
+        cause = cast("Any", SimpleNamespace(client_order_id=name))
+        assert said(payloads_2025.delta(event, level, yes_price=False, cause=cause)) == {
+            "market_ticker": "M", "price": 47, "price_dollars": "0.4700", "delta": 3, "side": "yes",
+            "ts": NOW // 1_000_000,
+        } | told  # fmt: skip
 
 
 def test_the_life_of_a_market_is_told_in_seconds() -> None:

@@ -69,10 +69,15 @@ def test_what_a_mirror_was_made_with_is_not_counted_again() -> None:
         trade(venue)
         # The market is seen for the first time with the news of the trade still unread.
         mirror = hub.mirror("M")
-        figures = (mirror.volume, mirror.open_interest, mirror.dollar_volume, dict(mirror.yes))
-        assert figures == (100, 100, 470_000, {4000: 700})
+        assert mirror.since == venue.engine.clock
+
+        def figures() -> tuple[Any, ...]:
+            books = dict(mirror.yes), dict(mirror.no)
+            return (mirror.volume, mirror.open_interest, mirror.dollar_volume, *books)
+
+        assert figures() == (100, 100, 470_000, {4000: 700}, {})
         hub.catch_up()
-        assert figures == (mirror.volume, mirror.open_interest, mirror.dollar_volume, dict(mirror.yes))
+        assert figures() == (100, 100, 470_000, {4000: 700}, {})
         trade(venue, 50)
         hub.catch_up()
         assert (mirror.volume, mirror.open_interest) == (150, 150)

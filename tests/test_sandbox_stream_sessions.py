@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from stream_venue import ANNA, BERT, FAR, NOW, Venue
 
+from kalshi_research.fees import FeeTerms
 from kalshi_research.sandbox.engine import MarketSpec
 from kalshi_research.sandbox.stream import StreamOptions
 from kalshi_research.sandbox.stream.codes import CommandError
@@ -545,6 +546,62 @@ def test_private_frames_are_for_their_owner_and_subaccount(connect: Open) -> Non
     assert told == [trio, [], trio, trio]
     venue.submit(ANNA, "M", "bid", 4700, 100)
     assert [kinds(line.frames()) for line in lines] == [["user_order"], ["user_order"], [], []]
+
+
+def test_private_frames_are_of_the_markets_named(connect: Open) -> None:
+    line = connect(venue := Venue())
+    line.subscribe("fill", "user_orders", "market_positions", market_ticker="N")
+    line.subscribe("order_group_updates", market_ticker="N")
+    trade(venue, "M")
+    assert line.frames() == []
+    venue.create_group(ANNA, 1000)  # of no market at all
+    assert kinds(line.frames()) == ["order_group_updates"]
+    trade(venue, "N")
+    assert sorted(kinds(line.frames())) == ["fill", "market_position", "user_order"]
+    line.update("add_markets", 1, market_ticker="M")
+    trade(venue, "M")
+    assert kinds(line.frames()) == ["fill"]
+
+
+def test_a_reader_of_yes_prices_sees_them_in_his_own_orders_too(connect: Open) -> None:
+    venue = Venue()
+    plain = connect(venue)
+    yes = connect(venue, ANNA, plain.hub)
+    plain.subscribe(BOOK, market_ticker="M")
+    yes.subscribe(BOOK, market_ticker="M", use_yes_price=True)
+    for user in (ANNA, BERT):
+        venue.submit(user, "M", "ask", 5200, 100, client_order_id="a")
+        told = [
+            [(frame["msg"]["price_dollars"], frame["msg"].get("client_order_id")) for frame in frames]
+            for frames in (plain.frames(), yes.frames())
+        ]
+        name = "a" if user == ANNA else None
+        assert told == [[("0.4800", name)], [("0.5200", name)]]
+
+
+@pytest.mark.parametrize("dialect", ["2026", "2025"])
+def test_frames_of_today_tell_when_they_were_sent(connect: Open, dialect: str) -> None:
+    line = connect(venue := Venue(), options={"dialect": dialect})
+    answers = line.subscribe(BOOK, TICKER, TRADE, "fill", "market_lifecycle_v2", market_ticker="M")
+    venue.advance(NOW + 7_000)
+    trade(venue)
+    venue.set_event_fees("E", FeeTerms("quadratic", 0))
+    frames = line.frames()
+    assert {frame["type"] for frame in frames} >= {"ticker", "trade", "fill", "event_fee_update"}
+    sent = [{frame.get("sending_ts_ms") for frame in group} for group in (answers, frames)]
+    assert sent == ([{NOW // 1000}, {NOW // 1000 + 7}] if dialect == "2026" else [{None}, {None}])
+
+
+def test_the_fees_of_an_event_are_told_with_the_life_of_markets(connect: Open) -> None:
+    venue = Venue()
+    line = connect(venue)
+    other = connect(venue, BERT, line.hub)
+    line.subscribe("market_lifecycle_v2")
+    other.subscribe("multivariate_market_lifecycle", TRADE)
+    venue.set_event_fees("E", FeeTerms("quadratic", 0))
+    (frame,) = line.frames()
+    assert (frame["type"], frame["seq"], frame["msg"]["event_ticker"]) == ("event_fee_update", 1, "E")
+    assert other.frames() == []
 
 
 def test_who_is_behind_a_change_is_told_to_those_who_may_know(connect: Open) -> None:

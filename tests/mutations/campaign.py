@@ -220,10 +220,9 @@ def _state() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def _watched(copies: list[Copy], chosen: Sequence[Mutant], *, quick: bool) -> Watched:
-    """What the tests run, found once for the same code and kept with temporary files."""
-    tests = sorted({test for mutant in chosen for test in concerning(mutant.path, quick=quick)})
-    paths = sorted({mutant.path for mutant in chosen})
+def _watched(copies: list[Copy], paths: Sequence[str], *, quick: bool) -> Watched:
+    """What the tests of modules run, found once for the same code and kept with temporary files."""
+    tests = sorted({test for path in paths for test in concerning(path, quick=quick)})
     name = hashlib.sha256(json.dumps([_state(), tests, paths]).encode()).hexdigest()[:16]
     kept = Path(tempfile.gettempdir()) / f"kalshi-research-watched-{name}.json"
     if not kept.exists():
@@ -236,9 +235,16 @@ def _watched(copies: list[Copy], chosen: Sequence[Mutant], *, quick: bool) -> Wa
 
 
 def campaign(
-    chosen: Sequence[Mutant], *, jobs: int = 2, seconds: float = 180, quick: bool = False
+    chosen: Sequence[Mutant],
+    *,
+    among: Sequence[str] = (),
+    jobs: int = 2,
+    seconds: float = 180,
+    quick: bool = False,
 ) -> list[Verdict]:
     """Judge the mutants, some at a time, and say what became of each.
+
+    `among` names the modules that they were drawn from, whose tests are watched once for all seeds.
 
     Raises
     ------
@@ -249,7 +255,8 @@ def campaign(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mutations-")))
         copies = [stack.enter_context(Copy(folder / str(number))) for number in range(jobs)]
-        watched = _watched(copies, chosen, quick=quick)
+        paths = sorted({mutant.path for mutant in chosen} | set(among))
+        watched = _watched(copies, paths, quick=quick)
         free: SimpleQueue[Copy] = SimpleQueue()
         for copy in copies:
             free.put(copy)
@@ -280,7 +287,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     sys.stdout.write(f"seed {options.seed}\n")
     chosen = choose(options.count, options.seed, options.modules, kind=options.kind)
-    verdicts = campaign(chosen, jobs=options.jobs)
+    verdicts = campaign(chosen, among=modules(ROOT, options.modules), jobs=options.jobs)
     survivors = [verdict.mutant for verdict in verdicts if not verdict.noticed]
     share = 1 - len(survivors) / len(verdicts)
     sys.stdout.write(f"\n{len(verdicts)} changes, {share:.1%} noticed\n")

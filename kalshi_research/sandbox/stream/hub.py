@@ -364,8 +364,7 @@ def _cause(event: BookDelta, events: Sequence[Event], place: int) -> Order:
 
     A match tells the change of the level, the trade, and then its two fills, the taker's last.
     """
-    if place + 3 < len(events) and type(events[place + 1]) is Trade:
-        taker = events[place + 3]
-        if type(taker) is Fill:
-            return taker.order
+    match events[place + 1 : place + 4]:
+        case [Trade(), Fill(), Fill() as taken]:
+            return taken.order
     return event.order
