@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 from soak.memory import MARKETS
 from soak.memory import soak as soak_memory
 from soak.recorder import ANY, soak
+from stream_faults import FAST, Faulty, until
+from test_streaming_faults import handles, serving, trade_row
+from test_streaming_live import same_books
+
+from kalshi_research.streaming import StreamOptions, moments, read_recording, stream
+from kalshi_research.streaming.moments import Moment
+
+NAMES = [f"M{number}" for number in range(6)]
+
+
+@pytest.fixture
+def venue() -> Iterator[Faulty]:
+    with Faulty(NAMES) as made:
+        yield made
 
 
 @pytest.mark.timeout(180)
@@ -45,3 +70,164 @@ def test_nothing_grows_with_the_messages(record: bool) -> None:
     # One block for each trade would be 4,000, one for each message 80,000.
     assert found["blocks"][-1] - found["blocks"][1] < 2_000, found
     assert found["objects"][-1] - found["objects"][1] < 1_500, found
+
+
+# The machine slept
+
+
+class Clocks:
+    """The clocks of the machine, which can be set forward."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.steady = self.wall = 0.0
+        monkeypatch.setattr(moments, "now", self.now)
+
+    def now(self) -> Moment:
+        return Moment(time.monotonic() + self.steady, time.time() + self.wall)
+
+
+@pytest.mark.parametrize(("steady", "wall"), [(0, 7200), (7200, 7200), (7200, 0)])
+def test_after_a_sleep_no_book_is_live_with_old_prices(
+    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steady: float, wall: float
+) -> None:
+    """Two hours go by in a moment, by one clock or both; the connection has not noticed."""
+    clocks = Clocks(monkeypatch)
+    with stream(venue.client(), NAMES, ("books", "trades"), options=FAST) as live:
+        live.wait()
+        before = time.time()
+        venue.do(lambda: venue.trade("M0", "T0", int(before * 1000)))
+        until(lambda: len(live.trades()) == 1)
+        with live.record(tmp_path):
+            serving(venue, trades=[trade_row(number, before) for number in range(3)])
+            # What the other end says from now on reaches nobody, and the books go on.
+            venue.mangle = lambda frame: []
+            venue.churn(50)
+            with live._engine.lock:  # the thread of the stream has not woken yet
+                clocks.steady, clocks.wall = steady, wall
+                asleep = [live.best(name) for name in NAMES]
+                ages = live.status["age"].tolist()
+            venue.mangle = lambda frame: [frame]
+            assert {quote.status for quote in asleep} == {"stale"}
+            assert all(quote.bid != quote.bid for quote in asleep), "it has no numbers"
+            assert min(ages) >= 7200
+            seen: Counter[str] = Counter()
+            deadline = time.monotonic() + 20
+            while not live.health.reconnects:
+                assert time.monotonic() < deadline, "it does not connect again"
+                for name in NAMES:
+                    connections, quote = live.health.reconnects, live.best(name)
+                    if not connections and not live.health.reconnects:
+                        seen[quote.status] += 1
+            assert "live" not in seen, seen
+            until(lambda: live.health.live == len(NAMES) and same_books(live, venue, *NAMES))
+            until(lambda: live.health.backfilled == 2)
+            assert live.trades()["is_late"].sum() == 2
+        assert live.health.reconnects == 1
+        assert any("the machine slept for 2:00:00" in text for text in live.health.problems)
+    holes = read_recording(tmp_path).holes
+    assert holes["kind"].tolist() == ["begin", "break", "end"]
+    assert holes["note"].iloc[1] == "the machine slept for 2:00:00"
+
+
+def test_what_was_on_its_way_before_a_sleep_makes_no_book_live(
+    venue: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel has kept messages of before: the first thing that the stream reads on waking."""
+    clocks = Clocks(monkeypatch)
+    options = StreamOptions(tick=60.0, backoff=0.02, most_backoff=0.1)
+    with stream(venue.client(), NAMES, options=options) as live:
+        live.wait()
+        reached: list[str] = []
+        untap = live._engine.tap(lambda *given: reached.append(given[2].status), lambda *_: None)
+        clocks.wall = 7200
+        venue.churn(50)
+        until(lambda: "slept" in live.status["reason"].iloc[0])
+        assert not reached, "a message of before the sleep was believed"
+        assert {live.best(name).status for name in NAMES} == {"stale"}
+        untap()
+
+
+def test_a_clock_that_is_set_back_changes_nothing(
+    venue: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks = Clocks(monkeypatch)
+    with stream(venue.client(), NAMES, options=FAST) as live:
+        live.wait()
+        clocks.wall = -3600
+        audits = live.health.audits
+        until(lambda: live.health.audits > audits + 6)
+        assert live.health.live == len(NAMES)
+        assert live.health.reconnects == 0
+        assert live.best("M0").age < 5
+
+
+# Connections that break
+
+
+def held(live: Any) -> tuple[int, int, int]:
+    """Threads, open files, and tasks in the loop of the stream."""
+    loop = live._engine._loop
+    counted: list[int] = []
+    done = threading.Event()
+
+    def count() -> None:
+        counted.append(len(asyncio.all_tasks(loop)))
+        done.set()
+
+    loop.call_soon_threadsafe(count)
+    assert done.wait(10)
+    return threading.active_count(), handles(), counted[0]
+
+
+def test_two_hundred_broken_connections_leave_nothing_and_each_is_a_row(
+    venue: Faulty, tmp_path: Path
+) -> None:
+    """With trades, a consumer, questions after each outage and a recorder."""
+    rng = random.Random(11)
+    options = StreamOptions(**{
+        **{name: getattr(FAST, name) for name in StreamOptions.__slots__},
+        "backoff": 0.001, "most_backoff": 0.004, "rows": 100, "waiting": 50,
+    })  # fmt: skip
+    serving(venue, trades=[trade_row(number, time.time()) for number in range(3)])
+    at_first = threading.active_count(), handles()
+    with stream(venue.client(), NAMES, ("books", "trades"), options=options) as live:
+        live.wait()
+        live.on(("books", "trades"), lambda update: None)
+        with live.record(tmp_path, every="20ms") as recorder:
+            venue.do(lambda: venue.trade("M0", "T0"))
+
+            def settled(count: int) -> bool:
+                return live.health.reconnects >= count and live.health.live == len(NAMES)
+
+            def break_it(times: int) -> None:
+                for _ in range(times):
+                    goal = live.health.reconnects + 1
+                    venue.hang_up(rng.choice([1006, 1006, 1001, 1012]))
+                    until(lambda goal=goal: settled(goal), 20)
+                    venue.churn(5)
+
+            def blocks() -> int:
+                """All is quiet, and the exchange, which is of this process too, has forgotten."""
+                until(lambda: len(venue.sockets) == 1)
+                until(live._engine.backfill._pool._work_queue.empty, 60, "questions stay unasked")
+                recorder.flush()
+                for kept in (venue.handshakes, venue.commands, venue.questions, venue._closing):
+                    venue.do(kept.clear)
+                gc.collect()
+                return sys.getallocatedblocks()
+
+            break_it(60)
+            until(lambda: live.health.backfilled >= 2)
+            before, begin = held(live), blocks()
+            break_it(140)
+            grown = blocks() - begin
+            until(lambda: held(live) <= before, what=f"{held(live)} threads, files, tasks; had {before}")
+            # One message kept of each connection would be thousands.
+            assert grown < 4_000
+            assert len(recorder._rows._recent) <= 4
+            reconnects = live.health.reconnects
+        assert recorder.dropped == 0
+        until(lambda: same_books(live, venue, *NAMES))
+    until(lambda: (threading.active_count(), handles()) <= at_first, what="something stays")
+    kinds = Counter(read_recording(tmp_path).holes["kind"])
+    assert kinds == {"begin": 1, "break": reconnects, "end": 1}

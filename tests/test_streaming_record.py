@@ -395,6 +395,14 @@ class Terminal:
         )  # fmt: skip
         os.close(theirs)
 
+    def wait_for(self, text: str) -> None:
+        """Until it has said this."""
+        deadline = time.monotonic() + 60
+        while text not in self.read():
+            assert self.process.poll() is None, f"it has ended: {self.said}"
+            assert time.monotonic() < deadline, f"it says only: {self.said}"
+            time.sleep(0.01)
+
     def read(self) -> str:
         """What is on the screen, with all that was written over."""
         while select.select([self.handle], [], [], 0)[0]:
@@ -410,7 +418,7 @@ def test_a_person_records_at_a_terminal(tmp_path: Path, how: str) -> None:
     folder = tmp_path / "books"
     arguments = ["record", TICKER, "-o", os.fspath(folder), "--every", "100ms", "--speed", "600"]
     terminal = Terminal(*arguments)
-    until(lambda: "rows written" in terminal.read(), 60, "no line says how it goes")
+    terminal.wait_for("rows written")
     until(lambda: list(folder.glob("*.parquet")), 30)
     if how == "Ctrl-C":
         os.write(terminal.handle, b"\x03")
@@ -419,7 +427,7 @@ def test_a_person_records_at_a_terminal(tmp_path: Path, how: str) -> None:
     else:
         os.close(terminal.handle)
     if how != "the terminal is closed":
-        until(lambda: "recording.replay()" in terminal.read(), 30)
+        terminal.wait_for("recording.replay()")
         lines = [line.replace("^C", "") for line in terminal.said.replace("\x1b[K", "\r").split("\r")]
         shown = [line for line in lines if "books live" in line and "Stopped" not in line]
         assert shown
