@@ -320,6 +320,22 @@ def test_a_first_snapshot_in_the_middle_of_an_action_is_doubted(before: str) -> 
     assert session.book(T).best() == (4100, 100, None, 0)
 
 
+def test_a_snapshot_of_another_book_at_the_same_clock_needs_a_second_one() -> None:
+    """Either a change was lost that nobody has numbered, or the snapshot is older than its clock."""
+    session = Session()
+    session.snapshot(1, 1, T, yes=[(4200, 300)], no=[], clock=500)
+    session.delta(1, 2, T, YES, 4200, -100, clock=501)
+    session.delta(1, 3, T, YES, 4300, 500, clock=501)
+    assert session.snapshot(1, 4, T, yes=[(4200, 200)], no=[], clock=501) is None
+    assert session.book(T).status == "syncing"
+    assert session.awaiting() == {1: [T]}
+    session.snapshot(1, 5, T, yes=[(4200, 200), (4300, 500)], no=[], clock=501)
+    assert session.book(T).best() == (4300, 500, None, 0)
+    assert session.snapshot(1, 6, T, yes=[(4200, 200), (4300, 500)], no=[], clock=501) is not None
+    session.snapshot(1, 7, T, yes=[(4100, 200)], no=[], clock=502)
+    assert session.book(T).best() == (4100, 200, None, 0), "something happened meanwhile"
+
+
 @pytest.mark.parametrize("before", ["nothing", "another connection", "another subscription"])
 def test_a_first_snapshot_behind_the_changes_before_it_is_not_taken(before: str) -> None:
     session = Session()

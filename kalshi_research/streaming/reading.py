@@ -191,15 +191,15 @@ class Reader:
         before = session.books.get(event.ticker)
         is_live = before is not None and before.status == "live"
         is_same = is_live and before is not None and before.holds(event.yes, event.no)
-        in_step = before is not None and before.sid == event.sid
+        in_step = before is not None and before.sid == event.sid and event.clock >= before.clock
         in_step = in_step and session.position(event.sid) == event.seq
         if not session.has_ended(event.sid):
             self._subscriptions.snapshot_came(event.sid, event.ticker)
         book = session.apply(event)
+        if is_live and in_step and not is_same:
+            self._upkeep.mismatches += 1
         if book is not None:
             self._upkeep.came(book)
-            if is_live and in_step and not is_same:
-                self._upkeep.mismatches += 1
             if self._tops is not None:
                 self._tops.note(book, event.sent_ms)
         return None if is_same else book

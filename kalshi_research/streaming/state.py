@@ -18,6 +18,11 @@ puts every book of that subscription out of step, and so does one that has been 
 these only number 1 begins a new count, the others are not used. A snapshot repairs the one
 book it is of. A frame that is repeated word for word changes nothing.
 
+The exchange's clock tells what a snapshot has in it. A change at the very clock of a snapshot may
+be in it, or be the rest of an action that was half done when it was taken; and where a book and
+a snapshot of the same clock differ, one of them is wrong. Nothing tells which, so both put the
+book out of step.
+
 Prices are in 1/10 000 dollar, counts in 1/100 contract. Both ladders are bids, the NO
 one in prices of the NO leg; `Book.best` and `Book.levels` turn it into YES asks.
 
@@ -244,6 +249,15 @@ class Session:
                 # Behind the changes it was sent after, or the clock has restarted: the next will tell.
                 self._drop(book, "syncing", f"the exchange's clock went back to {clock}")
                 book.clock = clock
+            return None
+        if (
+            book.status == "live"
+            and book.sid == sid
+            and 0 <= clock == before
+            and not book.holds(yes, no)
+        ):
+            # One of the two is wrong, or the snapshot has half of an action: another one will tell.
+            self._drop(book, "syncing", f"a snapshot shows another book at clock {clock}")
             return None
         heard = before if book.sid == sid else early
         self._hand_over(book, subscription)
