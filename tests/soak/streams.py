@@ -79,6 +79,8 @@ LIES = {
     ("snapshot:empty", DELTA), ("clock:back", SNAPSHOT), ("clock:back", DELTA),
     ("clock:none", DELTA), ("clock:none", SNAPSHOT),
 }  # fmt: skip
+UNSEEN = {"link:silent", "link:deaf", "upgrade:hang"}
+"""Nothing comes that shows them: only a timer does, after a second here."""
 CLOSE_CODES = (1000, 1001, 1008, 1009, 1011, 1012, 1013)
 
 Levels = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]
@@ -156,7 +158,7 @@ class Found:
     deceived: list[float] = field(default_factory=list)
     unsettled: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
-    recoveries: list[float] = field(default_factory=list)
+    recoveries: list[tuple[str, float]] = field(default_factory=list)
     endings: list[float] = field(default_factory=list)
     bites: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -186,13 +188,32 @@ class Found:
             "examples": (self.violations + self.unsettled + self.doubled)[:12],
             "bites": sum(self.bites.values()),
             "kinds": dict(sorted(self.bites.items())),
-            "recovery_s": quantiles(self.recoveries),
+            "recovery_s": quantiles([each for _, each in self.recoveries]),
+            "recovery_when_seen_s": quantiles(
+                [each for name, each in self.recoveries if name.split()[0] not in UNSEEN]
+            ),
+            "recovery_by_kind_s": {
+                name: quantiles(
+                    [each for label, each in self.recoveries if label.split(" @")[0] == name]
+                )
+                for name in sorted({label.split(" @")[0] for label, _ in self.recoveries})
+            },
             "lies": self.lies,
             "deceived_s": quantiles(self.deceived),
             "ending_s": quantiles(self.endings),
             **self.counts,
             "load": [round(each, 1) for each in os.getloadavg()],
         }
+
+
+def label(bite: Any, options: StreamOptions) -> str:
+    """What a table calls it."""
+    kind, place = bite.rule.kind, bite.place.removeprefix("WS /")
+    if kind == "link:close":
+        kind += f" {bite.rule.details['code']}"
+    elif kind == "frame:huge":
+        kind += " refused" if options.largest_frame < bite.rule.details["bytes"] else " taken"
+    return f"{kind} @ {place}"
 
 
 def quantiles(times: list[float]) -> dict[str, float]:
@@ -279,7 +300,7 @@ class Checker:
             for bite in self.faults.fired
         )
 
-    def recoveries(self) -> list[float]:
+    def recoveries(self, options: StreamOptions) -> list[tuple[str, float]]:
         """From a bite until all books were live again, where one was not."""
         found, times = [], [moment for moment, _ in self.line]
         for bite in self.faults.fired:
@@ -289,7 +310,7 @@ class Checker:
                 continue
             rose = next((n for n in range(fell, len(times)) if self.line[n][1]), None)
             if rose is not None:
-                found.append(times[rose] - bite.at)
+                found.append((label(bite, options), times[rose] - bite.at))
         return found
 
 
@@ -353,21 +374,11 @@ class Soak:
         found.checks += checker.checks
         found.violations += checker.violations
         found.deceived += checker.deceived
-        found.recoveries += checker.recoveries()
+        found.recoveries += checker.recoveries(options)
         for bite in self.faults.fired:
-            found.bites[self._label(bite, options)] += 1
+            found.bites[label(bite, options)] += 1
             found.lies += (bite.rule.kind, bite.place) in LIES
         self._clean()
-
-    @staticmethod
-    def _label(bite: Any, options: StreamOptions) -> str:
-        """What a table calls it."""
-        kind, place = bite.rule.kind, bite.place.removeprefix("WS /")
-        if kind == "link:close":
-            kind += f" {bite.rule.details['code']}"
-        elif kind == "frame:huge":
-            kind += " refused" if options.largest_frame < bite.rule.details["bytes"] else " taken"
-        return f"{kind} @ {place}"
 
     def _draw(self, rng: random.Random) -> Any:
         kind, places = rng.choice(self.kinds)
