@@ -1235,6 +1235,27 @@ def test_a_position_counts_either_way(venue: Venue) -> None:
         place(venue, action="sell", price="0.61", quantity=1)
 
 
+def test_a_position_that_is_too_large_may_be_made_smaller(venue: Venue) -> None:
+    venue.positions.append({"ticker": "T", "position_fp": "10.00"})
+    kr.arm(venue.client, max_order_cost=30, max_position=5, minutes=60)
+    with pytest.raises(LimitError, match="could come to 15 YES"):
+        place(venue)
+    assert place(venue, action="sell", price="0.60").state == "resting"
+
+
+def test_what_has_been_filled_long_ago_counts_once(venue: Venue) -> None:
+    venue.answer(CREATE, lambda v, _m, _r, asked: (201, v.take(asked["body"], filled="5.00")))
+    assert place(venue).state == "executed"
+    venue.orders.clear()  # handed over to the archive
+    venue.positions.append({"ticker": "T", "position_fp": "5.00"})
+    venue.sleep(61)
+    kr.arm(venue.client, max_order_cost=30, max_position=10, minutes=60)
+    assert place(venue).state == "resting"
+    venue.orders.clear()
+    with pytest.raises(LimitError, match="could come to 11 YES"):  # no read may show the last one yet
+        place(venue, "0.41", 1)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

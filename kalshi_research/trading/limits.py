@@ -8,7 +8,6 @@ journal, so restarting a kernel does not begin a new day.
 from __future__ import annotations
 
 import builtins
-import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -103,7 +102,7 @@ def read_limits(
             f"max_position={printable(repr(max_position), 40)} must be above 0; nothing changed."
         )
     number = isinstance(minutes, (int, float)) and not isinstance(minutes, bool)
-    if not number or not math.isfinite(minutes) or not 0 < minutes <= _LONGEST:  # type: ignore[operator, arg-type]
+    if not number or not 0 < minutes <= _LONGEST:  # type: ignore[operator]
         raise InputError(
             f"minutes={printable(repr(minutes), 40)} must lie within 0–{_LONGEST:.0f}; nothing changed."
         )
@@ -199,9 +198,7 @@ class Exposure:
         """Orders of the last minute that no read may show yet [1/100 contract]."""
         now, total = self.desk.pace.now(), 0
         for intent in self.desk.journal.intents().values():
-            if intent.act != "create" or intent.state in ("REJECTED", "NOT_PLACED"):
-                continue
-            if not intent.open and now - intent.sent_at >= 60:
+            if intent.act != "create" or (not intent.open and now - intent.sent_at >= 60):
                 continue
             terms = OrderTerms.restored(intent.terms)
             if (terms.ticker, terms.side) == (ticker, side) and intent.key not in self.shown:
