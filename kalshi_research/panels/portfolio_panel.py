@@ -35,7 +35,7 @@ _POSITIONS = _columns(
     "#Sold now<<", "#Gain if sold", "#Gain at mid<<"
 )  # fmt: skip
 _ORDERS = _columns("Market", "Order", "#Price", "#Filled", "State<", "Placed by<", "!")
-_FILLS = _columns("Time", "Market", "Bought", "#Price", "#Contracts", "#Fee<", "As<<")
+_FILLS = _columns("Time<", "Market", "Bought", "#Price", "#Contracts", "#Fee<", "As<<")
 _LOST = _columns("Not accounted for", "Sent<", "Own id<<", "!")
 
 

@@ -44,7 +44,7 @@ export default {
 
     const cell = (column, row, at) => {
       const td = document.createElement('td');
-      td.className = `${column.kind === 'number' ? 'number' : 'text'} ${column.from || ''}`;
+      td.className = `${column.kind} ${column.from || ''}`;
       if (column.kind === 'spark') td.append(spark(row.cells[at] || []));
       else if (column.kind === 'action') {
         if (row.cells[at]) {
