@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -817,8 +818,9 @@ def test_a_change_of_an_earlier_session_is_looked_for_too(venue: Venue) -> None:
     venue.orders[made.order_id]["remaining_count_fp"] = "4.00"
     venue.restart()
     with pytest.warns(OpenOrdersWarning, match="1 resting"):
-        (found,) = account(venue.desk)
-    assert (found.act, found.state) == ("amend", "ACKED")
+        assert place(venue).state == "resting"
+    (change,) = (i for i in venue.desk.journal.intents().values() if i.act == "amend")
+    assert change.state == "ACKED"
 
 
 def test_what_another_kernel_is_sending_now_is_left_alone(venue: Venue, tmp_path: Path) -> None:
@@ -1002,6 +1004,85 @@ def test_the_same_order_again_by_its_id(venue: Venue) -> None:
     again = place(venue, client_order_id=key)
     assert (again.state, again.note) == ("resting", "placed by an earlier call; nothing was sent now")
     assert venue.writes == [CREATE]
+
+
+def test_what_is_known_of_an_id_is_not_asked_again(venue: Venue) -> None:
+    place(venue, client_order_id="mine")
+    venue.answer(CREATE, (400, {"error": {"code": "no"}}))
+    with pytest.raises(OrderRejected):
+        place(venue, "0.41", client_order_id="refused")
+    venue.seen.clear()
+    assert place(venue, client_order_id="mine").state == "resting"
+    assert venue.seen == []
+    assert place(venue, "0.41", client_order_id="refused").state == "resting"
+    assert [f"{method} {route}" for method, route, _ in venue.seen] == [CREATE]
+    ticket = _ticket(venue)
+    venue.seen.clear()
+    kr.create_order(venue.client, ticket)  # its id is new: nobody can have used it
+    assert [f"{method} {route}" for method, route, _ in venue.seen] == [CREATE]
+
+
+def test_an_id_may_be_a_uuid(venue: Venue) -> None:
+    made = place(venue, client_order_id=uuid.UUID(int=5))
+    assert made.client_order_id == "00000000-0000-0000-0000-000000000005"
+
+
+def test_one_id_used_by_two_threads_at_the_same_moment(venue: Venue, monkeypatch) -> None:
+    from kalshi_research.trading import placing
+
+    place(venue, "0.10")
+    real, client = placing.check_limits, venue.client
+
+    def first(middle: Callable[[], None]) -> Any:
+        def slow(*asked: Any) -> Any:
+            found = real(*asked)
+            middle()
+            return found
+
+        monkeypatch.setattr(placing, "check_limits", slow)
+        return place(venue, client_order_id="one")
+
+    one, two = both_at_once(
+        first, lambda: kr.create_order(client, "T", quantity=5, price="0.42", client_order_id="one")
+    )
+    assert isinstance(one, OrderUnknown)
+    assert two.state == "resting"
+    assert one.resolve().order_id == two.order_id
+    assert venue.writes == [CREATE] * 2
+
+
+def test_an_order_that_was_interrupted_before_it_left_was_never_sent(venue: Venue, monkeypatch) -> None:
+    from kalshi_research.trading import placing
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(placing, "mark_sent", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            place(venue, client_order_id="mine")
+    with pytest.raises(OrderNotPlaced, match="it was never sent"):
+        place(venue, client_order_id="mine")
+    assert venue.elapsed == 0
+    assert place(venue).state == "resting"
+    assert venue.writes == [CREATE]
+
+
+def test_two_threads_that_see_the_clock_of_the_exchange_forget_nothing() -> None:
+    from kalshi_research.trading.pace import ExchangeClock, Sighting
+
+    clock = ExchangeClock(simulated=False)
+
+    def first(middle: Callable[[], None]) -> None:
+        class Slow(float):
+            def __sub__(self, other: float) -> float:
+                middle()
+                return float(self) - other
+
+        clock.observe(Sighting(Slow(105.0), 100.0))
+
+    both_at_once(first, lambda: clock.observe(Sighting(190.0, 100.0)))
+    assert clock.there(200.0) >= 290.0
 
 
 def test_an_order_that_was_never_placed_may_be_sent_again_by_its_id_but_is_looked_for(
@@ -1241,6 +1322,17 @@ def test_a_position_that_is_too_large_may_be_made_smaller(venue: Venue) -> None:
     with pytest.raises(LimitError, match="could come to 15 YES"):
         place(venue)
     assert place(venue, action="sell", price="0.60").state == "resting"
+
+
+def test_what_was_just_placed_counts_in_its_own_market_and_side(venue: Venue) -> None:
+    kr.arm(venue.client, max_order_cost=30, max_position=5, minutes=60)
+    place(venue)
+    venue.orders.clear()  # reads lag
+    with pytest.raises(LimitError, match="could come to 6 YES"):
+        place(venue, quantity=1)
+    assert place(venue, action="sell", price="0.60").state == "resting"
+    other = kr.create_order(venue.client, "U", quantity=5, price="0.42")
+    assert other.state == "resting"
 
 
 def test_what_has_been_filled_long_ago_counts_once(venue: Venue) -> None:

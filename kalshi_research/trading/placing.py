@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 import uuid
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -19,7 +18,6 @@ from kalshi_research.errors import (
     KalshiError,
     NotSentError,
     OrderNotPlaced,
-    OrderRejected,
     OrderUnknown,
     printable,
 )
@@ -29,6 +27,7 @@ from kalshi_research.trading.evidence import read_orders
 from kalshi_research.trading.journal import Intent
 from kalshi_research.trading.limits import check_limits
 from kalshi_research.trading.reconcile import settle
+from kalshi_research.trading.refusing import refused_order
 from kalshi_research.trading.report import OrderReport, price_of, report_of
 from kalshi_research.trading.requests import create_request
 from kalshi_research.trading.terms import OrderTerms, price_text, quantity_text
@@ -45,7 +44,6 @@ __all__ = [
     "prepare",
     "raise_for",
     "refuse_used",
-    "refused_order",
     "report_for",
 ]
 
@@ -129,7 +127,7 @@ def prepare(desk: Desk, orders: list[tuple[OrderTerms, str]], found: list[Intent
             other = desk.equal_open(terms, but=key)
             if other is not None:
                 raise _on_its_way(desk, other, "an equal order")
-            _refuse_found(terms, key, found)
+            _refuse_found(terms, found)
         exposure.check_again()
         rows = []
         for terms, key in orders:
@@ -154,10 +152,10 @@ def _look_for_equals(desk: Desk, orders: list[tuple[OrderTerms, str]]) -> list[I
     return list(settle(desk, others, 0.0).values()) if others else []
 
 
-def _refuse_found(terms: OrderTerms, key: str, found: list[Intent]) -> None:
+def _refuse_found(terms: OrderTerms, found: list[Intent]) -> None:
     """Refuse an order whose equal was just found to be placed: it may be meant again."""
     for intent in found:
-        if intent.act != "create" or intent.state != "ACKED" or intent.key == key:
+        if intent.act != "create" or intent.state != "ACKED":
             continue
         if OrderTerms.restored(intent.terms).equals(terms):
             raise InputError(
@@ -372,48 +370,6 @@ def raise_for(desk: Desk, intent: Intent, terms: OrderTerms, cause: KalshiError 
         known=intent.note,
         resolver=lambda resubmit: resolve(desk, key, resubmit=resubmit),
     ) from cause
-
-
-def refused_order(terms: OrderTerms, key: str, cause: KalshiError | None, note: str) -> OrderRejected:
-    """The error of a refused order, in words."""
-    status = cause.status if isinstance(cause, ApiError) else 400
-    code = cause.code if isinstance(cause, ApiError) else ""
-    details = cause.details if isinstance(cause, ApiError) else ""
-    return OrderRejected(
-        status,
-        code=code or note,
-        message=(cause.message if isinstance(cause, ApiError) and cause.message != code else "") or "",
-        details=details,
-        method="POST",
-        path=f"order to {terms.sentence}",
-        hint=_advice(terms, status, code, details),
-        client_order_id=key,
-    )
-
-
-_ADVICE: Final[Mapping[str, str]] = {
-    "insufficient_balance": "The account does not hold what this order needs. Make it smaller.",
-    "available_balance_too_low": "The account does not hold what this order needs. Make it smaller.",
-    "invalid_price": "The price is off the grid of this market; get_market shows its price_ranges.",
-    "market_inactive": "The market does not take orders now; get_market shows its status.",
-    "trading_is_paused": "Trading is paused (often Thursdays 03:00–05:00 US Eastern); cancels work.",
-    "exchange_is_paused": "The exchange is paused; get_exchange_status may say until when.",
-    "fill_or_kill_insufficient_resting_volume": "The book cannot fill all of it.",
-    "exceeded_order_group_risk_limit": "The order group is triggered; reset_order_group lets it go on.",
-    "order_already_exists": "The id belongs to another order. Leave client_order_id out.",
-    "not_found": "There is no such market or order group.",
-    "too_many_requests": "The rate limit was met; it was not sent again. Wait, then place it anew.",
-    "deprecated_v1_order_endpoint": "The exchange has removed this route; update this package.",
-}
-
-
-def _advice(terms: OrderTerms, status: int, code: str, details: str) -> str:
-    if details == "post only cross":
-        return (
-            "Nothing was placed: a post_only order must rest, and this price would have traded at once."
-        )
-    said = _ADVICE.get("too_many_requests" if status == 429 else code)
-    return f"Nothing was placed. {said or f'Look at the reason, then at: {terms.sentence}.'}"
 
 
 def resolve(desk: Desk, key: str, *, resubmit: bool = False) -> OrderReport:
