@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
@@ -393,3 +395,38 @@ def test_a_desk_without_a_key_shows_books_and_trades_nothing(sandbox: Any) -> No
     assert "NO" in desk.order.model.touch
     assert "no portfolio" in desk.portfolio.model.note
     desk.close()
+
+
+def test_no_click_waits_for_the_exchange(
+    sandbox: Any, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell that runs or a person who clicks gets on, though nothing is answered."""
+    free, call = threading.Event(), client._caller.call
+
+    def stuck(*arguments: Any, **more: Any) -> Any:
+        assert free.wait(60)
+        return call(*arguments, **more)
+
+    monkeypatch.setattr(client._caller, "call", stuck)
+    began = time.monotonic()
+    desk = kr.Desk(client, TICKER)
+    for _ in range(3):
+        for part in parts_of(desk):
+            if type(part).__name__ == "Button":
+                part.click()
+        desk.ticker = OTHER if desk.ticker == TICKER else TICKER
+    desk.book._pick(None, {"price": "0.19", "side": "ask"}, None)
+    desk.order.model.ticket.edit(quantity="1", price="0.05")
+    for panel in (desk.browser, desk.book, desk.order, desk.portfolio):
+        assert panel.jobs.busy
+    assert time.monotonic() - began < 5, "hundreds of answers were waited for"
+    free.set()
+    waited(desk)
+    desk.close()
+    assert [request.method for request in sandbox.truth.requests if request.method != "GET"] == []
+
+
+def parts_of(widget: Any) -> Iterator[Any]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from parts_of(child)
