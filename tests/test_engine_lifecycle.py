@@ -463,3 +463,16 @@ def test_whether_a_market_was_ever_quoted_is_remembered() -> None:
     engine.submit("A", "M", "bid", 5000, 100)
     engine.cancel_all("A")
     assert market.quoted
+
+
+def test_a_settlement_tells_what_either_side_had_and_what_it_cost() -> None:
+    engine = exchange()
+    engine.submit("A", "M", "bid", 4000, 300)
+    engine.submit("B", "M", "ask", 4000, 300)
+    engine.advance(HOUR)
+    engine.determine("M", 10_000)
+    engine.advance(2 * HOUR)
+    a, b = (engine.members[user].settlements[0] for user in "AB")
+    assert (a.yes_count, a.yes_cost, a.no_count, a.no_cost) == (300, 1_200_000, 0, 0)
+    assert (b.yes_count, b.yes_cost, b.no_count, b.no_cost) == (0, 0, 300, 1_800_000)
+    assert (a.revenue, b.revenue) == (3_000_000, 0)

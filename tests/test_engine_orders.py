@@ -910,3 +910,54 @@ def test_choices_can_be_changed_while_it_runs(engine: Engine) -> None:
     engine.options = EngineOptions(balance_net_of_orders=False)
     assert engine.options.balance_net_of_orders is False
     assert engine.balance("A") == dollars(1000)
+
+
+def test_what_rests_is_numbered_in_the_order_of_time(engine: Engine) -> None:
+    first = engine.submit("A", "M", "bid", 4000, 100).order
+    second = engine.submit("B", "M", "bid", 4000, 100).order
+    engine.submit("C", "M", "ask", 4000, 50, **IOC)
+    assert (first.ticket, second.ticket) == (1, 2)
+    terms: dict[str, Any] = {"ticker": "M", "side": "bid", "price": 4000}
+    engine.amend("A", first.order_id, **terms, count=90)
+    assert first.ticket == 1
+    engine.amend("A", first.order_id, **terms, count=200)
+    assert (first.ticket, second.ticket) == (3, 2)
+
+
+def test_an_order_that_moves_leaves_nothing_of_itself_behind(engine: Engine) -> None:
+    """Alone at its new price it has neighbours no more, in front or behind."""
+    orders = [engine.submit("A", "M", "bid", 5000, 100).order for _ in range(3)]
+    for order, price in zip(orders, (4900, 4800, 4700), strict=True):
+        engine.amend("A", order.order_id, ticker="M", side="bid", price=price, count=100)
+    assert engine.book("M").yes == [(4700, 100), (4800, 100), (4900, 100)]
+    for order in orders:
+        engine.cancel("A", order.order_id)
+    assert engine.book("M").yes == []
+    orders = [engine.submit("A", "M", "bid", 5000, 100).order for _ in range(3)]
+    engine.amend("A", orders[1].order_id, ticker="M", side="bid", price=4900, count=100)
+    engine.amend("A", orders[1].order_id, ticker="M", side="bid", price=5000, count=100)
+    engine.cancel("A", orders[2].order_id)
+    engine.drain()
+    engine.submit("B", "M", "ask", 5000, 150)
+    assert [(event.order.order_id, event.count) for event in engine.drain()
+            if isinstance(event, Fill) and not event.is_taker] == [
+        (orders[0].order_id, 100), (orders[1].order_id, 50),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("side", "leg"), [("bid", 4000), ("ask", 6000)])
+def test_a_decrease_frees_what_it_takes_off(engine: Engine, side: Any, leg: int) -> None:
+    name = order_id(engine.submit("A", "M", side, 4000, 300))
+    for left in (200, 50):
+        engine.decrease("A", name, reduce_to=left)
+        assert engine.balance("A") == dollars(1000) - leg * left
+    engine.amend("A", name, ticker="M", side=side, price=4000, count=20)
+    assert engine.balance("A") == dollars(1000) - leg * 20
+
+
+def test_an_amendment_leaves_at_least_a_hundredth_of_a_contract(engine: Engine) -> None:
+    name = order_id(engine.submit("A", "M", "bid", 5000, 300))
+    engine.submit("B", "M", "ask", 5000, 100)
+    terms: dict[str, Any] = {"ticker": "M", "side": "bid", "price": 5000}
+    refused(400, "invalid_order_size", engine.amend, "A", name, **terms, count=100)
+    assert engine.amend("A", name, **terms, count=101).remaining == 1

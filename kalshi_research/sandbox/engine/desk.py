@@ -151,7 +151,7 @@ class OrderDesk:
         elif crossing:
             matched = match(venue, order)
             rests = time_in_force == "good_till_canceled"
-            _conclude(venue, order, matched, rests=rests, reduce_only=reduce_only, reason="")
+            _conclude(venue, order, matched, rests=rests, reason="")
         elif time_in_force == "good_till_canceled":
             rest(venue, order, lock)
             announce(venue, order, "")
@@ -234,7 +234,7 @@ class OrderDesk:
             order.remaining = wanted
             if crossing:
                 matched = match(venue, order)
-            _conclude(venue, order, matched, rests=True, reduce_only=False, reason="Amend")
+            _conclude(venue, order, matched, rests=True, reason="Amend")
         changed = removed != 0 or matched.filled > 0
         return _receipt(venue, order, matched, max(removed, 0), changed=changed)
 
@@ -295,9 +295,7 @@ class OrderDesk:
         return found
 
 
-def _conclude(
-    venue: Venue, order: Order, matched: Matched, *, rests: bool, reduce_only: bool, reason: Reason
-) -> None:
+def _conclude(venue: Venue, order: Order, matched: Matched, *, rests: bool, reason: Reason) -> None:
     """Give an order that has met the book its place or its end."""
     if order.remaining and rests and not matched.stopped:
         rest(venue, order, resting_lock(order, order.price, order.remaining))
@@ -305,7 +303,7 @@ def _conclude(
     elif order.filled == order.initial:
         order.status = "executed"
         announce(venue, order, "Trade")
-    elif reduce_only and order.filled + order.remaining < order.initial:
+    elif order.filled + order.remaining < order.initial:  # what reduces only was cut to the position
         _end(venue, order, "ReduceOnlyCancel")
     elif matched.stopped == "SelfTradeCancel":
         _end(venue, order, "SelfTradeCancel")

@@ -217,11 +217,9 @@ def match(venue: Venue, taker: Order) -> Matched:
     limit = -taker.price if taker.is_bid else taker.price
     keys = side.keys
     by_user = venue.options.self_trade_scope == "user"
-    while taker.remaining and keys and keys[-1] >= limit:
+    # A level without orders is removed with its last order.
+    while taker.remaining and keys and keys[-1] >= limit and (maker := side.levels[keys[-1]].first):
         level = side.levels[keys[-1]]
-        maker = level.first
-        if maker is None:  # a level without orders is removed with its last order
-            break
         if maker.wallet is taker.wallet or (by_user and maker.wallet.member is taker.wallet.member):
             if taker.self_trade == "maker":
                 cancel(venue, maker, "SelfTradeCancel")
