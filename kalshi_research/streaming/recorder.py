@@ -42,12 +42,12 @@ __all__ = ["Recorder"]
 _MOST_WAITING = 500_000
 _MOST_BYTES = 256 << 20
 """So much waits while the disk cannot be written to; what comes then is counted and dropped."""
-_ENOUGH = 100_000
+_ENOUGH = 50_000
 """With so many messages a part is written before its time."""
 _PUBLIC = frozenset({"books", "trades", "tickers", "lifecycle"})
 """Channels that say nothing of an account; files with others are for their owner only."""
 _SMALL_PARTS = 40
-_SMALL = 200_000
+_SMALL = 100_000
 """So many small parts are put together into one, unless that would have more rows than this."""
 
 
@@ -304,6 +304,7 @@ class Recorder:
                 part.path.unlink(missing_ok=True)
         except (ArchiveError, OSError) as error:  # nothing is lost: they stay as they are
             self._engine.problem(f"small parts of the recording stay: {printable(error, 160)}")
+        pa.default_memory_pool().release_unused()
 
     def _save_run(self) -> None:
         try:

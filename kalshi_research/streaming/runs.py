@@ -102,7 +102,10 @@ def write_rows(folder: Path, run: str, first: int, table: pa.Table, *, private: 
     """
     buffer = io.BytesIO()
     try:
-        pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
+        labels = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
+        pq.write_table(
+            table, buffer, compression="zstd", write_page_checksum=True, use_dictionary=labels
+        )
         content = buffer.getvalue()
         last = first + table.num_rows - 1
         digest = _digest(content)

