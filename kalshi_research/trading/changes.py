@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from kalshi_research.errors import InputError, printable
 from kalshi_research.trading.accounting import account
-from kalshi_research.trading.changing import amend, cancel, decrease, known_order, terms_of
+from kalshi_research.trading.cancelling import cancel
+from kalshi_research.trading.changing import amend, decrease
 from kalshi_research.trading.desk import desk_of, order_id_of
 from kalshi_research.trading.placing import check_key
+from kalshi_research.trading.standing import known_order, terms_of
 from kalshi_research.trading.terms import (
     check_ticker,
     quantity_text,

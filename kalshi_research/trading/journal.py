@@ -19,92 +19,28 @@ new one.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import threading
 import weakref
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from kalshi_research.errors import JournalError, printable
+from kalshi_research.trading.handles import open_own, read_from, sync_folder, write_all
+from kalshi_research.trading.intents import OPEN, SETTLED, Intent, line_of, parsed_line
 from kalshi_research.trading.locks import hold, release, try_hold
 
 __all__ = ["OPEN", "SETTLED", "Intent", "Journal"]
-
-PREPARED: Final = "PREPARED"
-OPEN: Final = ("PREPARED", "SENT", "UNKNOWN")
-"""States that something has still to become of."""
-SETTLED: Final = ("ACKED", "REJECTED", "NOT_PLACED")
-"""States that are final for the journal; what an acknowledged order does later the exchange knows."""
 
 _TORN: Final = b"#torn\n"
 _FEW_LINES: Final = 5_000
 """So many are read in a twentieth of a second; folding them would gain nothing."""
 _TURNS: Final = 100
 _NO_FILE: Final = (-1, -1)
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What somebody meant to do, and what is known to have become of it.
-
-    Attributes
-    ----------
-    key : str
-        Of a new order its client order id; of a change an id of its own.
-    act : str
-        ``create``, ``amend``, ``decrease``, ``cancel``.
-    state : str
-        One of `OPEN` and `SETTLED`.
-    session : str
-        The process that owns it.
-    terms : mapping
-        Plain values: the terms of the order, or what is to be changed.
-    sent_at : float
-        When it was sent, by the clock of this machine [s since 1970]; 0 before.
-    order_id : str
-        The exchange's; empty while it is not known.
-    status : str
-        Of an acknowledged order: ``resting``, ``partial``, ``executed``, ``canceled``.
-    filled, remaining : int or None
-        As last told [1/100 contract].
-    note : str
-        Why, in words.
-    until : float
-        After this nobody is still sending it [s since 1970].
-    sends : int
-        How often it was sent.
-    since : float
-        The clock of the exchange when it was sent, or somewhat before [s since 1970]; 0 where that is
-        not known.
-    """
-
-    key: str
-    act: str
-    state: str
-    session: str
-    terms: Mapping[str, Any] = field(default_factory=dict)
-    sent_at: float = 0.0
-    order_id: str = ""
-    status: str = ""
-    filled: int | None = None
-    remaining: int | None = None
-    note: str = ""
-    until: float = 0.0
-    sends: int = 0
-    since: float = 0.0
-
-    @property
-    def open(self) -> bool:
-        """Whether something has still to become of it."""
-        return self.state in OPEN
 
 
 class Journal:
@@ -136,7 +72,7 @@ class Journal:
         self._lock = threading.RLock()
         self._held = False
         self.workers: dict[str, threading.Thread] = {}
-        self._handles = [_open(path)]
+        self._handles = [open_own(path)]
         self._handles.append(self._sign_on())
         mark = self._session_path(self.session)
         self._finish = weakref.finalize(self, _let_go, os.getpid(), self._handles, mark)
@@ -229,7 +165,7 @@ class Journal:
             if self._is_current():
                 return
             # Another process has folded it: nobody reads this one any more.
-            self._go_on_in(_open(self.path))
+            self._go_on_in(open_own(self.path))
         raise OSError(0, "another file takes its place again and again")
 
     def _is_current(self) -> bool:
@@ -259,9 +195,9 @@ class Journal:
             If it cannot be written. What it announces must then not be sent.
         """
         with self.locked():
-            lines = b"".join(_line(intent) for intent in intents)
+            lines = b"".join(line_of(intent) for intent in intents)
             try:
-                _write_all(self._handle, lines)
+                write_all(self._handle, lines)
                 if durable:
                     os.fsync(self._handle)
             except OSError as error:
@@ -328,7 +264,7 @@ class Journal:
             kept = [i for i in self._intents.values() if i.open or alive[i.session] or matters(i)]
             if 2 * len(kept) > self._lines:
                 return False
-            lines = b"".join(map(_line, kept))
+            lines = b"".join(map(line_of, kept))
             # A folder that is full, or a system that lets no open file be replaced: it stays as it is.
             with suppress(OSError, JournalError):
                 self._replace(lines)
@@ -342,10 +278,10 @@ class Journal:
         """Put a file with other contents in the place of this one; a crash leaves one of the two."""
         temporary = self.path.with_name(f"{self.path.stem}.{self.session}.folding")
         temporary.unlink(missing_ok=True)
-        handle = _open(temporary)
+        handle = open_own(temporary)
         try:
             hold(handle)  # nobody else knows its name
-            _write_all(handle, data)
+            write_all(handle, data)
             os.fsync(handle)
             temporary.replace(self.path)
         except BaseException:
@@ -354,7 +290,7 @@ class Journal:
             raise
         # From here on others wait for the new file, whose lock is held.
         self._go_on_in(handle)
-        _sync_folder(self.path.parent)
+        sync_folder(self.path.parent)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -372,7 +308,7 @@ class Journal:
                 path.unlink(missing_ok=True)
         path = self._session_path(self.session)
         for _ in range(10):
-            handle = _open(path)
+            handle = open_own(path)
             # Between opening and holding it another process may have swept it.
             if try_hold(handle) and path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
                 return handle
@@ -409,19 +345,19 @@ class Journal:
                 self._file = (about.st_dev, about.st_ino)
             if size < self._offset:
                 raise self._damaged("is shorter than it was")
-            data = _read_from(self._handle, self._offset, size - self._offset)
+            data = read_from(self._handle, self._offset, size - self._offset)
             whole = data[: data.rfind(b"\n") + 1]
             if len(whole) < len(data) and not mine:
-                _write_all(self._handle, _TORN)
+                write_all(self._handle, _TORN)
                 os.fsync(self._handle)
-                data = _read_from(
+                data = read_from(
                     self._handle, self._offset, os.fstat(self._handle).st_size - self._offset
                 )
                 whole = data[: data.rfind(b"\n") + 1]
         except OSError as error:
             raise self._unusable("read", error) from None
         for line in whole.splitlines(keepends=True):
-            found = _parsed(line)
+            found = parsed_line(line)
             if found is not None:
                 self._keep(found)
             elif not line.endswith(_TORN):
@@ -452,76 +388,9 @@ class Journal:
         )
 
 
-def _open(path: Path) -> int:
-    flags = (
-        os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    )
-    try:
-        handle = os.open(path, flags, 0o600)
-        if hasattr(os, "fchmod"):
-            os.fchmod(handle, 0o600)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    else:
-        return handle
-    raise JournalError(
-        f"the order journal {printable(path)} cannot be opened ({reason}); nothing was sent.\n"
-        "An order that is not written down first could be lost. Mend the permissions of that file."
-    )
-
-
 def _let_go(process: int, handles: list[int], mark: Path) -> None:
     if process == os.getpid():  # a forked child must not take the mark of its parent away
         left, handles[:] = handles[:], [-1, -1]
         for handle in left:
             os.close(handle)
         mark.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Let the disk have the names in a folder; where a folder cannot be opened there is no way."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _write_all(handle: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(handle, data) :]
-
-
-def _read_from(handle: int, offset: int, count: int) -> bytes:
-    os.lseek(handle, offset, os.SEEK_SET)
-    pieces = []
-    while count > 0:
-        piece = os.read(handle, count)
-        if not piece:
-            break
-        pieces.append(piece)
-        count -= len(piece)
-    return b"".join(pieces)
-
-
-_FIELDS: Final = tuple(Intent.__dataclass_fields__)
-_decoded: Final = msgspec.json.Decoder(Intent).decode
-
-
-def _line(intent: Intent) -> bytes:
-    stored = {name: getattr(intent, name) for name in _FIELDS}
-    stored["terms"] = dict(intent.terms)
-    text = json.dumps(stored, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
-
-
-def _parsed(line: bytes) -> Intent | None:
-    """The intent of a line; None if a bit of it is not as it was written."""
-    mark, _, text = line.rstrip(b"\n").partition(b" ")
-    try:
-        if int(mark, 16) != zlib.crc32(text) or len(mark) != 8:
-            return None
-        return _decoded(text)
-    except (ValueError, msgspec.MsgspecError):
-        return None

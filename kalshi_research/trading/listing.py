@@ -10,10 +10,10 @@ from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
 from kalshi_research.provenance import KEY, provenance
 from kalshi_research.schemas.order_facts import queue_facts
 from kalshi_research.trading.accounting import account, announce_late
-from kalshi_research.trading.changing import terms_of
 from kalshi_research.trading.desk import desk_of
 from kalshi_research.trading.evidence import read_orders
 from kalshi_research.trading.report import status_word
+from kalshi_research.trading.standing import terms_of
 from kalshi_research.trading.terms import OrderTerms
 
 if TYPE_CHECKING:

@@ -18,12 +18,14 @@ from kalshi_research.errors import (
     OrderUnknown,
 )
 from kalshi_research.schemas.order_facts import receipt_of
-from kalshi_research.trading.changing import begin_change, cancel, cancelled, known_order
+from kalshi_research.trading.cancelling import cancel, cancelled
+from kalshi_research.trading.changing import begin_change
 from kalshi_research.trading.desk import desk_of, order_id_of
 from kalshi_research.trading.evidence import read_orders
 from kalshi_research.trading.placing import DEFINITE
 from kalshi_research.trading.report import OrderReport
 from kalshi_research.trading.requests import cancel_all_request, cancels_request
+from kalshi_research.trading.standing import known_order
 
 if TYPE_CHECKING:
     from kalshi_research.client import Client

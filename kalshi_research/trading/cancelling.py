@@ -1,0 +1,202 @@
+"""Cancelling an order: sent until it is known what the order ended as."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from kalshi_research.errors import (
+    ApiError,
+    AuthError,
+    ConfigError,
+    DecodeError,
+    InputError,
+    KalshiError,
+    NotFoundError,
+    NotSentError,
+    OrderRejected,
+    OrderUnknown,
+    printable,
+)
+from kalshi_research.schemas.order_facts import OrderFacts, Receipt, receipt_of
+from kalshi_research.trading.changing import begin_change
+from kalshi_research.trading.journal import Intent
+from kalshi_research.trading.placing import DEFINITE
+from kalshi_research.trading.report import OrderReport, report_of
+from kalshi_research.trading.requests import Request, cancel_request
+from kalshi_research.trading.settling import find_order
+from kalshi_research.trading.standing import terms_of
+from kalshi_research.trading.terms import OrderTerms
+
+if TYPE_CHECKING:
+    from kalshi_research.trading.desk import Desk
+
+__all__ = ["cancel", "cancelled"]
+
+_UNSENT: Final = (InputError, ConfigError, NotSentError)
+
+
+def cancel(desk: Desk, order_id: str, ticker: str, subaccount: int | None = None) -> OrderReport:
+    """Cancel an order, and find out what it ended as.
+
+    A cancel may be sent again, because a second one changes nothing.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such order.
+    OrderUnknown
+        If it is not known what it ended as.
+    """
+    pace = desk.pace
+    request = cancel_request(order_id, ticker, subaccount=subaccount, dialect=desk.dialect)
+    key = begin_change(desk, "cancel", order_id, {"ticker": ticker, "subaccount": subaccount})
+    ends, pause, missing = pace.monotonic() + pace.seconds(pace.patience), 0.1, False
+    again_at = float("inf")
+    cause: KalshiError | None = None
+    while True:
+        if not missing or pace.monotonic() >= again_at:
+            receipt, cause = _try_cancel(desk, key, request)
+            if receipt is not None:
+                return cancelled(desk, key, order_id, receipt)
+            missing = isinstance(cause, NotFoundError)
+            # It is finished, and reads lag; if they still do not say so then, something is wrong.
+            again_at = pace.monotonic() + pace.margin
+        order = _shown(desk, order_id, ticker)
+        if order is not None and order.finished:
+            return _ended(desk, key, order, cause)
+        if pace.monotonic() >= ends:
+            break
+        pace.sleep(pace.seconds(pause))
+        pause = min(pause * 2, 2.0)
+    if missing and order is None and desk.journal.order(order_id) is None:
+        desk.journal.note(key, state="REJECTED", note="not found")
+        raise NotFoundError(
+            404,
+            code="not_found",
+            message=f"{ticker} has no order {printable(order_id, 60)} of yours",
+            method="DELETE",
+            path=f"/portfolio/orders/{order_id}",
+            hint="Nothing was cancelled. get_orders(client) lists your orders.",
+        ) from cause
+    intent = desk.journal.note(key, state="UNKNOWN", note="the exchange does not show its end yet")
+    raise _unknown_cancel(desk, intent) from cause
+
+
+def _try_cancel(desk: Desk, key: str, request: Request) -> tuple[Receipt | None, KalshiError | None]:
+    """Send a cancel; its receipt, or why there is none."""
+    order_id = request.path.rsplit("/", 1)[-1]
+    try:
+        receipt = receipt_of(desk.send(request))
+    except _UNSENT as error:
+        desk.journal.note(key, state="NOT_PLACED", note="nothing was sent")
+        raise error from None
+    except NotFoundError as error:
+        return None, error
+    except ApiError as error:
+        if error.status in DEFINITE and error.status != 429:
+            desk.journal.note(key, state="REJECTED", note=printable(error.code, 60))
+            if isinstance(error, AuthError):
+                raise
+            raise OrderRejected(
+                error.status,
+                code=error.code,
+                message=error.message if error.message != error.code else "",
+                details=error.details,
+                method="DELETE",
+                path=f"order {order_id}",
+                hint="The order was not cancelled.",
+            ) from error
+        return None, error
+    except KalshiError as error:
+        return None, error
+    if receipt.order_id != order_id or receipt.reduced is None:
+        return None, DecodeError("the answer is about another order; nothing of it was used")
+    return receipt, None
+
+
+def _shown(desk: Desk, order_id: str, ticker: str) -> OrderFacts | None:
+    try:
+        return find_order(desk, order_id, ticker)
+    except KalshiError:
+        return None
+
+
+def cancelled(desk: Desk, key: str, order_id: str, receipt: Receipt) -> OrderReport:
+    """Write down a cancel that the exchange confirmed; the report of its order."""
+    mine = desk.journal.order(order_id)
+    filled = None
+    if receipt.order is not None:
+        filled = receipt.order.filled
+    elif mine is not None and receipt.reduced is not None:
+        filled = max(0, OrderTerms.restored(mine.terms).count - receipt.reduced)
+    desk.journal.note(key, state="ACKED", status="canceled", filled=filled, remaining=0, note="")
+    _settle_cancels(desk, order_id, "canceled")
+    if mine is not None:
+        mine = desk.journal.note(mine.key, status="canceled", filled=filled, remaining=0)
+        return report_of(desk.client, mine, OrderTerms.restored(mine.terms))
+    order = _shown(
+        desk, order_id, str((desk.journal.get(key) or Intent("", "", "", "")).terms["ticker"])
+    )
+    terms = terms_of(order, None) if order is not None else None
+    if terms is None or order is None:
+        raise DecodeError(f"order {order_id} was cancelled, but the exchange does not show it any more")
+    # Reads lag, so how much is filled follows from what the cancel took away.
+    filled = order.initial - (receipt.reduced or 0)
+    ended = Intent(
+        order.client_order_id, "create", "ACKED", "", {}, 0.0, order_id, "canceled", filled, 0
+    )
+    return report_of(desk.client, ended, replace(terms, count=order.initial))
+
+
+def _ended(desk: Desk, key: str, order: OrderFacts, cause: KalshiError | None) -> OrderReport:
+    """The report of an order that was finished when its cancel came, or by it."""
+    crossed = "filled before the cancel" if order.status == "executed" else ""
+    note = crossed or ("canceled already" if isinstance(cause, NotFoundError) else "")
+    desk.journal.note(
+        key,
+        state="ACKED",
+        status=order.status,
+        filled=order.filled,
+        remaining=order.remaining,
+        note=note,
+    )
+    _settle_cancels(desk, order.order_id, order.status)
+    mine = desk.journal.order(order.order_id)
+    terms = terms_of(order, mine)
+    terms = replace(
+        terms, count=order.initial if mine is None else OrderTerms.restored(mine.terms).count
+    )
+    if mine is not None:
+        desk.journal.note(mine.key, status=order.status, filled=order.filled, remaining=order.remaining)
+    ended = Intent(
+        order.client_order_id, "create", "ACKED", "", {}, 0.0, order.order_id, order.status,
+        order.filled, order.remaining, note,
+    )  # fmt: skip
+    return report_of(desk.client, ended, terms)
+
+
+def _settle_cancels(desk: Desk, order_id: str, status: str) -> None:
+    """Earlier cancels of an order that has ended are accounted for as well."""
+    now = desk.pace.now()
+    left = [
+        intent.key
+        for intent in desk.journal.open_intents()
+        if (intent.act, intent.order_id) == ("cancel", order_id)
+        and not desk.journal.is_busy(intent, now)
+    ]
+    note = "the order has ended"
+    if left:
+        desk.journal.settle({key: {"state": "ACKED", "status": status, "note": note} for key in left})
+
+
+def _unknown_cancel(desk: Desk, intent: Intent) -> OrderUnknown:
+    ticker, subaccount = str(intent.terms["ticker"]), intent.terms.get("subaccount")
+    return OrderUnknown(
+        f"it is not known whether order {intent.order_id} is cancelled.\n"
+        "It may still be filled. Cancelling again is harmless.\n"
+        "Call cancel_order again, or resolve() on this error.",
+        client_order_id="",
+        known=intent.note,
+        resolver=lambda _: cancel(desk, intent.order_id, ticker, subaccount),
+    )
