@@ -42,6 +42,8 @@ class Venue:
 
     Attributes
     ----------
+    lag, mark : float
+        How old reads are [s], or up to which instant they are complete whatever time it is.
     orders : dict
         Rows by order id, as ``GET /portfolio/orders`` shows them.
     seen : list
@@ -51,6 +53,7 @@ class Venue:
     def __init__(self, *, environment: str = "demo", dialect: str = "2026") -> None:
         self.elapsed = 0.0
         self.lag = 1.0
+        self.mark: float | None = None
         self.dialect = dialect
         self.orders: dict[str, dict[str, Any]] = {}
         self.archive: list[dict[str, Any]] = []
@@ -177,7 +180,8 @@ class Venue:
 
     def _read(self, route: str, query: dict[str, str]) -> Answer:
         if route == "/exchange/user_data_timestamp":
-            stamp = datetime.fromtimestamp(EPOCH + self.elapsed - self.lag, UTC)
+            mark = EPOCH + self.elapsed - self.lag if self.mark is None else self.mark
+            stamp = datetime.fromtimestamp(mark, UTC)
             return 200, {"as_of_time": stamp.isoformat()}
         last = route.rsplit("/", 1)[-1]
         if route.startswith("/markets/"):

@@ -1398,6 +1398,138 @@ def test_an_order_is_found_where_the_lists_do_not_reach(venue: Venue) -> None:
     assert place(venue, "0.43").state == "executed"
 
 
+def test_a_fill_of_an_order_that_is_accounted_for_is_not_strange(venue: Venue) -> None:
+    venue.answer(CREATE, lambda v, _m, _r, asked: (201, v.take(asked["body"], filled="5.00")))
+    made = place(venue)
+    venue.orders.clear()
+    venue.fills.append(
+        {"order_id": made.order_id, "ticker": "T", "book_side": "bid", "count_fp": "5.00"}
+    )
+    venue.answer(CREATE, LOST)
+    with pytest.raises(OrderNotPlaced):
+        place(venue, "0.41")
+
+
+def test_many_markets_are_looked_at_in_one_walk(venue: Venue) -> None:
+    from tests.fake_exchange import market
+
+    closes = venue.markets["T"]["close_time"]
+    names = [f"T{number}" for number in range(7)]
+    venue.markets |= {name: market(name, close_time=closes) for name in names}
+    venue.answer(f"{CREATE}/batched", BUSY)
+    asked: list[str | None] = []
+    note = lambda _v, _m, _r, more: asked.append(more["query"].get("ticker"))  # noqa: E731
+    venue.answer("GET /portfolio/orders", *[note] * 99)
+    orders = [{"ticker": name, "quantity": 1, "price": "0.10"} for name in names]
+    assert {report.state for report in kr.create_orders(venue.client, orders)} == {"not placed"}
+    assert set(asked) == {None}
+
+
+def test_a_simulated_clock_that_stands_still_leaves_the_time_that_passes(simulated: Venue) -> None:
+    simulated.mark = EPOCH
+    simulated.answer(CREATE, LOST)
+    with pytest.raises(OrderNotPlaced):
+        place(simulated)
+    assert 10 <= simulated.elapsed < 25
+
+
+def test_two_looks_at_the_same_moment_are_one(venue: Venue) -> None:
+    from dataclasses import replace
+
+    left_open(venue)
+    venue.restart()
+    venue.desk.pace = replace(venue.desk.pace, looks_apart=0.0)
+    with pytest.warns(OpenOrdersWarning, match="1 not accounted for yet"):
+        (found,) = account(venue.desk)
+    assert (found.state, venue.elapsed) == ("UNKNOWN", 0)
+
+
+def test_two_looks_that_follow_at_once_are_too_few(venue: Venue) -> None:
+    from kalshi_research.trading.placing import resolve
+
+    left_open(venue)
+    venue.desk.accounted = True
+    venue.desk.pace = _impatient(venue)
+    for wait in (0.0, 0.5):
+        venue.sleep(wait)
+        with pytest.raises(OrderUnknown):
+            resolve(venue.desk, "k")
+    venue.sleep(0.6)
+    with pytest.raises(OrderNotPlaced):
+        resolve(venue.desk, "k")
+
+
+def test_while_somebody_may_be_sending_it_nobody_else_decides(venue: Venue) -> None:
+    from kalshi_research.trading.placing import resolve
+
+    venue.desk.accounted = True
+    journal, done = venue.desk.journal, threading.Event()
+    worker = threading.Thread(target=done.wait, daemon=True)
+    worker.start()
+    left_open(venue)
+    journal.workers["k"] = worker
+    journal.note("k", session=journal.session)
+    with pytest.raises(OrderUnknown):
+        resolve(venue.desk, "k")
+    assert venue.states == ["SENT"], "it is not called unknown while it is on its way"
+    assert venue.elapsed >= 30
+    done.set()
+    worker.join()
+    with pytest.raises(OrderNotPlaced):
+        resolve(venue.desk, "k")
+
+
+def test_what_an_exchange_removed_is_told_as_a_refusal(venue: Venue) -> None:
+    venue.answer(CREATE, (200, {"error": {"code": "deprecated_v1_order_endpoint"}}))
+    with pytest.raises(OrderRejected, match="update this package"):
+        place(venue)
+    assert venue.states == ["NOT_PLACED"], "by evidence"
+
+
+def test_what_is_known_of_an_unknown_order_is_the_reason(venue: Venue) -> None:
+    venue.desk.pace = _impatient(venue)
+    for said, known in ((BUSY, "HTTP 503 service_unavailable"), (LOST, "the connection broke")):
+        venue.answer(CREATE, said)
+        with pytest.raises(OrderUnknown) as error:
+            place(venue, f"0.{40 + len(venue.writes)}")
+        assert error.value.known == known
+
+
+def test_what_another_process_closes_while_it_is_written_down_stays_closed_or_comes_later(
+    venue: Venue, monkeypatch
+) -> None:
+    place(venue, "0.10")
+    journal = venue.desk.journal
+    real = type(journal).get
+
+    def first(middle: Callable[[], None]) -> Any:
+        def slow(journal: Any, key: str) -> Any:
+            found = real(journal, key)
+            if key == "one" and found is not None and found.state == "PREPARED":
+                middle()
+            return found
+
+        monkeypatch.setattr(type(journal), "get", slow)
+        return place(venue, client_order_id="one")
+
+    def close() -> None:
+        with journal.locked():
+            if real(journal, "one").state == "PREPARED":  # type: ignore[union-attr]
+                journal.note("one", state="NOT_PLACED", note="closed by another call")
+
+    both_at_once(first, close)
+    text = journal.path.read_text()
+    closed = text.find('"NOT_PLACED"')
+    assert closed < 0 or '"SENT"' not in text[closed:]
+
+
+def test_only_what_was_written_down_is_marked_as_sent(venue: Venue) -> None:
+    from kalshi_research.trading.placing import mark_sent
+
+    with pytest.raises(InputError, match="was closed by another call; nothing was sent"):
+        mark_sent(venue.desk, ["unheard-of"])
+
+
 def test_a_fill_whose_order_cannot_be_read_decides_nothing(venue: Venue) -> None:
     venue.answer(CREATE, LOST)
     venue.answer("GET /portfolio/fills", *[BUSY] * 100)

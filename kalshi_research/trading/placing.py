@@ -241,9 +241,8 @@ def _send(desk: Desk, terms: OrderTerms, key: str) -> OrderReport:
         raise error from None
     except KalshiError as error:
         cause = error
-    intent = judge(desk, terms, key, receipt, cause)
-    if intent.open:
-        intent = settle(desk, [key], desk.pace.seconds(desk.pace.patience))[key]
+    judge(desk, terms, key, receipt, cause)
+    intent = settle(desk, [key], desk.pace.seconds(desk.pace.patience))[key]
     return report_for(desk, intent, terms, receipt, cause)
 
 
@@ -378,8 +377,7 @@ def resolve(desk: Desk, key: str, *, resubmit: bool = False) -> OrderReport:
     if intent is None:
         raise InputError(f"the journal knows no order {printable(key, 60)}; nothing was sent.")
     terms = OrderTerms.restored(intent.terms)
-    if intent.open:
-        intent = settle(desk, [key], desk.pace.seconds(desk.pace.patience))[key]
+    intent = settle(desk, [key], desk.pace.seconds(desk.pace.patience))[key]
     if intent.state == "NOT_PLACED" and resubmit:
         # Proven absent and wanted: the same order under the same id.
         prepare(desk, [(terms, key)], [])

@@ -57,9 +57,8 @@ def is_old_enough(desk: Desk, intent: Intent, seen: Sighting) -> bool:
     gave_up = desk.gave_up.get(intent.key)
     if gave_up is None:
         # Another session sent it. Two clocks say when at the latest: whichever is later counts.
-        waited, over = seen.local - intent.until, desk.clock.there(intent.until)
-        if intent.since:
-            over = max(over, intent.since + intent.until - intent.sent_at)
+        waited = seen.local - intent.until
+        over = max(desk.clock.there(intent.until), intent.since + intent.until - intent.sent_at)
     else:
         waited = seen.asked - gave_up
         if seen.date is not None and waited >= 0:

@@ -75,9 +75,8 @@ class Search:
         self._decide(absent, shown)
 
     def _settle(self, changes: dict[str, dict[str, Any]]) -> None:
-        if changes:
-            self.desk.journal.settle(changes)
-            self.pending = [key for key in self.pending if key not in changes]
+        self.desk.journal.settle(changes)
+        self.pending = [key for key in self.pending if key not in changes]
 
     def _read(self, intents: list[Intent]) -> Evidence:
         found, seconds = Evidence(), self.desk.read_seconds
