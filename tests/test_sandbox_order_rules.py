@@ -263,6 +263,34 @@ def test_decrease_by_or_to(member: Member) -> None:
     member.done(404, "POST", path, {"reduce_by": "1"})
 
 
+def test_changes_are_about_the_subaccount_that_is_named(member: Member) -> None:
+    rows = member.done(200, "GET", "/portfolio/subaccounts/balances")["subaccount_balances"]
+    other = max(row["subaccount_number"] for row in rows)
+    if not other:
+        other = member.done(201, "POST", "/portfolio/subaccounts", {})["subaccount_number"]
+    move = {
+        "client_transfer_id": "00000000-0000-4000-8000-0000000000c1",
+        "from_subaccount": 0, "to_subaccount": other, "amount_cents": 100,
+    }  # fmt: skip
+    member.done(200, "POST", "/portfolio/subaccounts/transfer", move)
+    mine = member.order("bid", "0.01", "3", subaccount=other)["order_id"]
+    here, path = f"?subaccount={other}", f"{ORDERS}/{mine}"
+    body = {"ticker": TICKER, "side": "bid", "price": "0.01", "count": "2"}
+    for query, status in (("", 404), ("?subaccount=0", 404), (here, 200)):
+        member.done(status, "POST", f"{path}/amend", body, query=query)
+        member.done(status, "POST", f"{path}/decrease", {"reduce_to": "1"}, query=query)
+    for query, status in (("", 404), ("?subaccount=0", 404), (here, 200)):
+        member.done(status, "DELETE", path, query=query)
+    row = {"order_id": member.order("bid", "0.01", "1", subaccount=other)["order_id"]}
+    for more, code in (
+        ({}, "not_found"),
+        ({"subaccount": 0}, "not_found"),
+        ({"subaccount": other}, None),
+    ):
+        (gone,) = member.done(200, "DELETE", f"{ORDERS}/batched", {"orders": [row | more]})["orders"]
+        assert gone.get("error", {}).get("code") == code
+
+
 def test_an_order_of_another_shard_is_found_by_its_market_or_shard_only(member: Member) -> None:
     ticker = match_ticker(member)
     names = [member.order("bid", "0.01", "3", ticker=ticker)["order_id"] for _ in range(5)]

@@ -123,6 +123,18 @@ def test_a_ticker_has_every_figure() -> None:
     }  # fmt: skip
 
 
+def test_a_market_that_nothing_is_known_of_has_nothing() -> None:
+    zero, price = "0.00", "0.0000"
+    assert said(payloads.timed_ticker(payloads.ticker(mirror()), 0)) == {
+        "market_id": "an-id", "market_ticker": "M", "price_dollars": price, "yes_bid_dollars": price,
+        "yes_ask_dollars": price, "volume_fp": zero, "open_interest_fp": zero, "dollar_volume": 0,
+        "dollar_open_interest": 0, "yes_bid_size_fp": zero, "yes_ask_size_fp": zero,
+        "last_trade_size_fp": zero, "ts": 0, "ts_ms": 0, "time": "1970-01-01T00:00:00Z",
+    }  # fmt: skip
+    nothing = Listing("M", "an-id")
+    assert (nothing.clock, nothing.changed, nothing.dollar_volume) == (0, 0, 0)
+
+
 def test_a_side_that_is_empty_is_at_its_end() -> None:
     """As recorded: an ask of a dollar where nothing is offered, of nothing where nothing ever was."""
     for figures, bid, ask in (

@@ -654,11 +654,9 @@ def test_a_ticker_comes_when_a_figure_has_changed_and_once_an_action(connect: Op
     venue.submit(ANNA, "M", "ask", 4600, 200)
     (frame,) = line.frames()
     said = frame["msg"]
-    assert (said["price_dollars"], said["volume_fp"], said["yes_bid_size_fp"]) == (
-        "0.4600",
-        "2.00",
-        "0.00",
-    )
+    assert (said["price_dollars"], said["volume_fp"]) == ("0.4600", "2.00")
+    assert (said["open_interest_fp"], said["last_trade_size_fp"]) == ("2.00", "1.00")
+    assert said["yes_bid_size_fp"] == "0.00"
     venue.cancel_all(ANNA)
     assert line.frames() == []
 

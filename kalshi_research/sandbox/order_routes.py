@@ -132,7 +132,7 @@ def _cancel(exchange: Exchange, user: str, order_id: str, subaccount: int) -> Js
 
 def cancel_order(exchange: Exchange, query: Query, path: dict[str, str], _: Json) -> Json:
     """DELETE /portfolio/events/orders/{order_id}."""
-    index, ticker = query.integer("exchange_index", low=-1, high=SHARDS - 1), query.text("market_ticker")
+    index, ticker = query.integer("exchange_index"), query.text("market_ticker")
     user, subaccount = user_of(exchange, path), subaccount_of(query) or 0
     _routed(exchange, user, path["order_id"], index, ticker)
     return _cancel(exchange, user, path["order_id"], subaccount)

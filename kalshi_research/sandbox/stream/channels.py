@@ -103,13 +103,25 @@ class Subscription:
         "yes_price",
     )
 
-    def __init__(self, sid: int, channel: Channel, session: Session, tickers: set[str] | None) -> None:
+    def __init__(
+        self,
+        sid: int,
+        channel: Channel,
+        session: Session,
+        tickers: set[str] | None,
+        *,
+        yes_price: bool,
+        silent_ack: bool,
+        by_id: bool,
+    ) -> None:
         self.sid = sid
         self.channel = channel
         self.session = session
         self.user = session.user
         self.tickers = tickers
-        self.yes_price = self.silent_ack = self.by_id = False
+        self.yes_price = yes_price
+        self.silent_ack = silent_ack
+        self.by_id = by_id
         self.seq = self.waiting = 0
 
     def wants(self, ticker: str) -> bool:

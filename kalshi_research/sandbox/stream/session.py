@@ -239,9 +239,9 @@ class Session:
         # UUIDs of no market are still no wish for all of them.
         named = (tickers or by_id) and channel.markets != "none"
         wanted = set(tickers) if named else None
-        made = Subscription(self._last_sid, channel, self, wanted)
-        made.yes_price, made.silent_ack = flags
-        made.by_id = by_id
+        made = Subscription(
+            self._last_sid, channel, self, wanted, yes_price=flags[0], silent_ack=flags[1], by_id=by_id
+        )
         self._subscriptions[made.sid] = made
         self._hub.add(made, wanted)
         self._reply("subscribed", number, {"channel": name, "sid": made.sid})
