@@ -316,3 +316,25 @@ def test_a_picture_costs_far_less_than_the_time_between_two(model: BookModel) ->
         model.paint()
         costs.append(time.thread_time() - before)
     assert sorted(costs)[25] < 0.05 / 20
+
+
+def test_nothing_is_drawn_for_nobody_and_all_is_current_when_somebody_looks(
+    sandbox: Any,
+) -> None:
+    panel = kr.BookPanel(kr.connect(sandbox), TICKER)
+    model = panel.model
+    until(lambda: model.book["live"])
+    presence = next(part for part in panel.children if type(part).__name__ == "Presence")
+    presence._handle_custom_msg({"view": "a", "seen": True}, [])
+    presence._handle_custom_msg({"view": "a", "seen": False}, [])
+    best = round(max(prices(model, "bids")) * 100)
+    drawn: list[Any] = []
+    model.observe(drawn.append, "book")
+    place(sandbox, 1, "bid", best + 1, 7)
+    assert model._stream is not None
+    until(lambda: model._stream.best(TICKER).bid == (best + 1) / 100)  # type: ignore[union-attr]
+    model._paint_for_somebody()
+    assert drawn == []
+    presence._handle_custom_msg({"view": "a", "seen": True}, [])
+    until(lambda: prices(model, "bids")[0] == (best + 1) / 100)
+    panel.close()

@@ -13,6 +13,7 @@ import traitlets
 
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, fixed_text, to_count, to_price
 from kalshi_research.panels.jobs import Painter
+from kalshi_research.panels.watching import Watched
 from kalshi_research.panels.words import NOTHING, contracts
 from kalshi_research.portfolio import get_orders
 from kalshi_research.streaming import Stream, stream
@@ -49,7 +50,7 @@ class _Print(NamedTuple):
     size: int
 
 
-class BookModel(traitlets.HasTraits):
+class BookModel(Watched):
     """One order book, as it moves.
 
     Parameters
@@ -75,6 +76,9 @@ class BookModel(traitlets.HasTraits):
         Rows for a `Table`, newest first.
     note : str
         What went wrong.
+    views : int or None
+        In how many places it can be seen; with 0 nothing is brought up to date by itself. None: not
+        counted, as before it was shown for the first time.
     """
 
     ticker = traitlets.Unicode()
@@ -101,7 +105,8 @@ class BookModel(traitlets.HasTraits):
         self._stops: list[Any] = []
         self._closed = threading.Event()
         self._lock = threading.RLock()
-        self._painter = Painter(self.paint, rate=rate)
+        self._painter = Painter(self._paint_for_somebody, rate=rate)
+        self.observe(self._painter.soon, "views")
         self.observe(self._retitled, "ticker")
         if self._stream is not None:
             self._listen(self._stream)
@@ -227,6 +232,10 @@ class BookModel(traitlets.HasTraits):
         self.state = "closed"
 
     # --- what is shown ----------------------------------------------------------------------------
+
+    def _paint_for_somebody(self) -> None:
+        if self.is_watched:
+            self.paint()
 
     def paint(self) -> None:
         """Bring the traits up to date. Integers only: this is done many times a second."""

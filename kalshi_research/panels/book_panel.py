@@ -90,7 +90,7 @@ class BookPanel(Panel):
             ],
             layout=widgets.Layout(flex_flow="row wrap", grid_gap="8px", width="100%"),
         )
-        self.children = (line(self.badge, market, top, state), sides, note)
+        self.children = (line(self.badge, market, top, state), sides, note, self._watch(model))
         widgets.link((self, "ticker"), (model, "ticker"))
         self.ticker = ticker
 

@@ -41,7 +41,6 @@ class Panel(widgets.VBox):
 
     def _watch(self, model: Watched) -> Presence:
         """Tell a model whether anybody can see this; the part returned must stand in the panel."""
-        model.views = 0
         presence = Presence(layout=widgets.Layout(height="0", margin="0"))
         presence.on_msg(lambda _, message, __: model.attend(message))
         return presence
