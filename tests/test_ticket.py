@@ -537,6 +537,50 @@ def test_the_fee_follows_the_book() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "taken", "fee"),
+    [
+        # 17 meet an order at 0.44, and what is left rests at the limit or goes.
+        ({}, 17, Fraction(7, 100) * 17 * 44 * 56 + Fraction(7, 400) * 3 * 45 * 55),
+        ({"time_in_force": "immediate_or_cancel"}, 17, Fraction(7, 100) * 17 * 44 * 56),
+        ({"quantity": 17}, 17, Fraction(7, 100) * 17 * 44 * 56),
+        ({"price": "0.43", "post_only": True}, 0, Fraction(7, 400) * 20 * 43 * 57),
+        ({"price": "0.45", "post_only": True}, 0, Fraction(7, 400) * 20 * 45 * 55),
+    ],
+)
+def test_the_fee_of_what_rests_is_that_of_a_maker(fields, taken, fee) -> None:
+    fees = FeeTerms("quadratic_with_maker_fees")
+    made = ticket(known={"book": BOOK, "fees": fees}, **{"price": "0.45", "quantity": 20, **fields})
+    assert made.taken == taken
+    assert 0 <= Fraction(made.fee) - fee / 10_000 <= Fraction(2, 10_000)  # rounded up, once a fill
+
+
+@pytest.mark.parametrize(
+    "book",
+    [
+        5,
+        {"side": ["bid"]},
+        BOOK.drop(columns="side"),
+        BOOK.assign(price=0.12345),
+        BOOK.assign(price="x"),
+        BOOK.assign(quantity=float("nan")),
+        {"side": ["bid"], "price": [0.4, 0.3], "quantity": [1.0]},
+    ],
+)
+def test_what_is_no_book_is_said(book: Any) -> None:
+    made = ticket(known={"book": BOOK}, price="0.45")
+    with pytest.raises(FrameError, match="book must be a frame of get_orderbook"):
+        made.load(book=book)
+    assert made.taken == 10, "what was known stays"
+
+
+def test_a_ladder_of_integers_is_a_book_too() -> None:
+    from kalshi_research.trading.estimate import Ladder
+
+    made = ticket(known={"book": Ladder(asks=((4400, 300), (4500, 200)))}, price="0.45")
+    assert made.taken == 5
+
+
+@pytest.mark.parametrize(
     ("fields", "says"),
     [
         ({"price": "0.44", "post_only": True}, "meets an order at 0.44"),

@@ -140,7 +140,7 @@ def estimate(
         met = list(_met(terms, book.against(terms.side)))
         taken, spent = sum(count for _, count in met), sum(price * count for price, count in met)
         fee = sum(order.charge(price, count, "taker") for price, count in met)
-        if rests and taken < terms.count:
+        if rests:
             fee += order.charge(limit, terms.count - taken, "maker")
     held = position or 0
     closing = min(terms.count, max(0, -held if terms.side == "bid" else held))
@@ -155,7 +155,7 @@ def _met(terms: OrderTerms, rows: Sequence[tuple[int, int]]) -> Iterable[tuple[i
     left = terms.count
     for price, count in rows:
         within = price <= terms.yes_price if terms.side == "bid" else price >= terms.yes_price
-        if left <= 0 or not within:
+        if not within:
             return
         used = min(left, count)
         left -= used
