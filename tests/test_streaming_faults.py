@@ -81,6 +81,46 @@ def test_one_lost_frame_makes_every_book_doubtful_until_it_is_repaired(venue: Fa
         assert live.health.renewals == 0
 
 
+def test_a_book_that_is_never_right_for_long_is_not_asked_for_without_end(venue: Faulty) -> None:
+    """Each snapshot is followed by a change at its very clock: nobody can tell whether it has it."""
+    changed = threading.Event()
+
+    def obey(socket: Any, command: Frame) -> list[Frame] | None:
+        if command["params"].get("action") != "get_snapshot" or changed.is_set():
+            return None
+        for name in command["params"]["market_tickers"]:
+            venue.snapshot(socket, 1, name, id=command["id"])
+            again(socket, name)
+        return []
+
+    def again(socket: Any, name: str) -> None:
+        price, count = next(iter(venue.books[name][0].items()))
+        venue.send(socket, 1, "orderbook_delta", {
+            "market_ticker": name, "clock": venue.clocks[name], "side": "yes", "ts_ms": 1,
+            "price_dollars": f"0.{price:04d}", "delta_fp": f"{count / 100:.2f}",
+        })  # fmt: skip
+
+    with follow(venue, ["M0"], audit_every=60, repair_timeout=0.4, backoff=0.1) as live:
+        wrong: list[Any] = []
+
+        def check(number: int, text: bytes, book: Any) -> None:
+            if book is not None and book.status == "live" and book.levels() != venue.levels("M0"):
+                wrong.append(text)
+
+        live._engine.tap(check, lambda number, reason: None)
+        venue.obey = obey
+        before = len(venue.commands)
+        venue.do(lambda: again(venue.sockets[0], "M0"))
+        until(lambda: len(venue.commands) >= before + 4)
+        begin, count = time.monotonic(), len(venue.commands)
+        until(lambda: time.monotonic() - begin > 2.0)
+        assert 3 <= len(venue.commands) - count <= 9, "pauses grow up to 0.4 s"
+        assert not wrong
+        changed.set()
+        until(lambda: live.health.live == 1 and same_books(live, venue, "M0"))
+        assert live.health.reconnects == live.health.renewals == 0
+
+
 @pytest.mark.parametrize("silence", [0, 30])
 def test_a_lost_last_frame_is_found_by_the_audit(venue: Faulty, silence: int) -> None:
     """Nothing comes after it, so only a question can show that it is missing."""

@@ -24,6 +24,8 @@ __all__ = ["Upkeep"]
 _MOST_PROVED = 2_000
 """A list of more markets than this is too long to be sent just as a proof."""
 _RENEWALS = 2
+_AT_ONCE = 3
+"""So often a book that does not stay right is asked for again at once; then after pauses that grow."""
 
 
 class Upkeep:
@@ -42,6 +44,7 @@ class Upkeep:
         self._subscriptions = subscriptions
         self._asked: dict[str, float] = {}
         self._tries: dict[str, int] = {}
+        self._relapses: dict[str, tuple[float, int]] = {}
         self._turn: deque[str] = deque()
         self._next_audit = 0.0
         self._next_check = 0.0
@@ -55,6 +58,7 @@ class Upkeep:
         """A new connection: nothing is asked for yet."""
         self._asked.clear()
         self._tries.clear()
+        self._relapses.clear()
         self._renewed = self._silent = 0
         self._seen = (-1, -1)
         self._moved = now
@@ -105,6 +109,9 @@ class Upkeep:
             if last is None and not came_before:
                 self._asked[ticker] = now  # its snapshot is on the way
                 continue
+            if last is None and (wait := self._pause(ticker, now)) > 0:
+                self._next_check = min(self._next_check, now + wait)
+                continue
             tries = self._tries.get(ticker, 0)
             often = tries < self._options.repairs
             hopeless |= came_before and not often
@@ -128,10 +135,24 @@ class Upkeep:
                 self._next_check = now  # as soon as commands are allowed again
                 break
             for ticker in some:
+                self._note_relapse(ticker, now)
                 self._asked[ticker] = now
                 self._tries[ticker] = self._tries.get(ticker, 0) + 1
                 self.repairs += 1
         return ""
+
+    def _pause(self, ticker: str, now: float) -> float:
+        """How long a book must wait that was right, and was so only for a moment each time."""
+        asked, times = self._relapses.get(ticker, (now, 0))
+        if times < _AT_ONCE:
+            return 0.0
+        longest: float = self._options.repair_timeout
+        return asked + min(self._options.backoff * 2 ** min(times - _AT_ONCE, 16), longest) - now
+
+    def _note_relapse(self, ticker: str, now: float) -> None:
+        asked, times = self._relapses.get(ticker, (now, -1))
+        lately = now - asked < 2 * self._options.repair_timeout
+        self._relapses[ticker] = (now, times + 1 if lately else 0)
 
     def _listen(self, sid: int, now: float) -> str:
         """A subscription that moves is alive; one that neither moves nor answers is not."""
