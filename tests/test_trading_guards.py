@@ -351,12 +351,12 @@ def test_what_a_confirmed_amend_says_is_reported(venue: Venue) -> None:
 
     def whole(venue: Venue, *_: Any) -> tuple[int, Any]:
         row = venue.orders[made.order_id]
-        row |= {"fill_count_fp": "2.00", "remaining_count_fp": "2.00"}
+        row |= {"fill_count_fp": "1.00", "remaining_count_fp": "2.00"}  # one met an order of ours
         return 200, {"order": row}
 
     venue.answer(AMEND, whole)
     after = kr.amend_order(venue.client, made, quantity=4)
-    assert (after.state, after.filled, after.remaining) == ("partial", 2, 2)
+    assert (after.state, after.filled, after.remaining) == ("partial", 1, 2)
     name = {"order_id": other.order_id, "client_order_id": other.client_order_id}
     venue.answer(AMEND, (200, name | {"remaining_count": "3.00"}))
     after = kr.amend_order(venue.client, other, quantity=4)
