@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from stream_venue import (
     ANNA,
     BERT,
@@ -26,8 +27,11 @@ from websockets.sync.client import connect
 
 from kalshi_research.fees import FeeTerms
 from kalshi_research.money import PriceGrid
+from kalshi_research.sandbox.auth import RegisteredKey
 from kalshi_research.sandbox.engine import MarketSpec, Rejection
 from kalshi_research.sandbox.stream import StreamOptions
+
+ED25519 = Ed25519PrivateKey.generate()
 
 
 @pytest.fixture
@@ -132,6 +136,45 @@ def test_a_refused_handshake_is_no_defect_in_the_log(
     with peer(server) as connection:  # the server answers one after the other
         assert connection.ask("list_subscriptions")["msg"] == []
     assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_every_handshake_is_written_down(server: Server) -> None:
+    requests = server.exchange.requests
+    with connect(f"{server.url}?a=1", additional_headers=server.headers(1), proxy=None) as connection:
+        connection.send(b'{"id":3,"cmd":"list_subscriptions"}')
+        assert json.loads(connection.recv(5))["id"] == 3
+    foreign = server.headers() | {"Origin": "https://example.com"}
+    blind = RegisteredKey(
+        "00000000-0000-4000-8000-0000000000aa", 2, "k", ED25519.public_key(), ("write",)
+    )
+    server.keys.add(blind)
+    for headers, status, code in (
+        ({}, 401, "token_authentication_failure"),
+        (foreign, 403, "forbidden"),
+        (signed(blind.key_id, ED25519), 403, "forbidden"),
+    ):
+        with pytest.raises(InvalidStatus) as refused:
+            connect(server.url, additional_headers=headers, proxy=None)
+        answer = refused.value.response
+        assert (answer.status_code, json.loads(answer.body)["error"]["code"]) == (status, code)
+        assert int(answer.headers["content-length"]) == len(answer.body)
+    server.exchange.faults.add("upgrade:503", "WS /connect")
+    with pytest.raises(InvalidStatus):
+        connect(server.url, additional_headers=server.headers(), proxy=None)
+    path = "/trade-api/ws/v2"
+    assert [(row.method, row.path, row.query, row.status, row.user) for row in requests] == [
+        ("GET", path, "a=1", 101, 1), ("GET", path, "", 401, None), ("GET", path, "", 403, None),
+        ("GET", path, "", 403, None), ("GET", path, "", 503, None),
+    ]  # fmt: skip
+
+
+def test_a_fault_of_frames_leaves_the_handshake_alone(server: Server) -> None:
+    server.exchange.faults.add("frame:drop", "WS /trade")
+    server.exchange.faults.add("upgrade:503", "WS /connect", nth=2)
+    with peer(server) as connection:
+        assert connection.ask("list_subscriptions")["msg"] == []
+    with pytest.raises(InvalidStatus), peer(server):
+        pass
 
 
 @with_options(heartbeat=0.05)

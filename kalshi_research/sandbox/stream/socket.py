@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,6 @@ class Socket(WebSocketsSansIOProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._when_writable: Callable[[], None] | None = None
-        self._beat: asyncio.TimerHandle | None = None
         self._silent = self._deaf = False
 
     def handle_connect(self, event: Request) -> None:
@@ -57,16 +55,16 @@ class Socket(WebSocketsSansIOProtocol):
         """Begin to ping, and tell when a reader that was behind has caught up."""
         self._when_writable = when_writable
         if heartbeat > 0:
-            self._ping(heartbeat)
+            self.loop.call_later(heartbeat, self._ping, heartbeat)
 
     def _ping(self, interval: float) -> None:
-        if self._beat is not None:
-            if not self._writing():
-                return
-            if not self._deaf:
-                self.conn.send_ping(_HEARTBEAT)
-                self.transport.write(b"".join(self.conn.data_to_send()))
-        self._beat = self.loop.call_later(interval, self._ping, interval)
+        """Ping, and again later, as long as the connection is open."""
+        if not self._writing():
+            return
+        if not self._deaf:
+            self.conn.send_ping(_HEARTBEAT)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        self.loop.call_later(interval, self._ping, interval)
 
     def _writing(self) -> bool:
         return self.conn.state is State.OPEN and not self.transport.is_closing()
@@ -115,10 +113,3 @@ class Socket(WebSocketsSansIOProtocol):
         super().resume_writing()
         if self._when_writable is not None:
             self._when_writable()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The other end is gone."""
-        self._when_writable = None
-        if self._beat is not None:
-            self._beat.cancel()
-        super().connection_lost(exc)
