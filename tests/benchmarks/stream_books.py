@@ -71,11 +71,15 @@ class Server:
             await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
     async def _handle(self, connection: Any) -> None:
+        from websockets.protocol import State
+
         mode = (connection.request.path.partition("?")[2] or "fast").partition("&")[0]
         sent = 0
 
         async def write(texts: Sequence[bytes]) -> None:
             nonlocal sent
+            if connection.state is not State.OPEN:
+                return  # who has seen enough has gone
             sent += len(texts)
             connection.transport.write(
                 b"".join(part for text in texts for part in (header(len(text)), text))
