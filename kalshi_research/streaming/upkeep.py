@@ -146,8 +146,9 @@ class Upkeep:
         asked, times = self._relapses.get(ticker, (now, 0))
         if times < _AT_ONCE:
             return 0.0
-        longest: float = self._options.repair_timeout
-        return asked + min(self._options.backoff * 2 ** min(times - _AT_ONCE, 16), longest) - now
+        options = self._options
+        pause: float = min(options.backoff * 2 ** min(times - _AT_ONCE, 16), options.repair_timeout)
+        return asked + pause - now
 
     def _note_relapse(self, ticker: str, now: float) -> None:
         asked, times = self._relapses.get(ticker, (now, -1))
