@@ -381,3 +381,20 @@ def test_waiting_in_vain_for_the_rate_limit_is_provably_not_placed(
     assert isinstance(caught.value, DeadlineError)
     assert [intent.state for intent in desk.journal.intents().values()] == ["NOT_PLACED"]
     assert not [line for line in exchange.seen if line.startswith("POST")]
+
+
+def test_what_comes_into_sight_while_a_list_is_read_is_in_it_once(
+    client: Client, exchange: Exchange, monkeypatch
+) -> None:
+    """It was not shown to the look before; the list itself shows it."""
+    desk = desk_of(client)
+    desk.pace = Pace(**{**vars(desk.pace), "patience": 0.0})
+    late(exchange, 1.0)
+    with pytest.raises(OrderUnknown) as caught:
+        place(desk, TERMS)
+    exchange.now += 30.0
+    monkeypatch.setattr(type(desk), "look_again", lambda self: None)
+    listed = get_open_orders(client)
+    assert listed["client_order_id"].tolist() == [caught.value.client_order_id]
+    assert listed[["state", "placed_by"]].to_numpy().tolist() == [["resting", "this session"]]
+    assert desk.journal.open_intents() == []

@@ -58,7 +58,7 @@ def _account(desk: Desk) -> tuple[list[Intent], str]:
         found |= settle(desk, creates, 0.0, search) | settle_changes(desk, changes, 0.0)
     everything = journal.intents()
     resting = _resting(desk, everything)
-    announce_late(desk.contradicted(resting))
+    announce_late(desk.take_in(resting))
     _fold(desk, resting)
     return list(found.values()), _news(desk, found, _earlier(desk, resting, everything))
 

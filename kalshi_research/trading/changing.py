@@ -195,7 +195,11 @@ def _carry_out(
     if isinstance(cause, ApiError) and cause.status in DEFINITE:
         desk.journal.note(key, state="REJECTED", note=printable(cause.code or str(cause.status), 60))
         _refused(desk, order_id, after, cause)
-    why = "nothing of the order rests any more" if cause is None else str(cause).splitlines()[0]
+    why = (
+        "nothing of the order rests any more"
+        if cause is None
+        else str(cause).splitlines()[0].rstrip(".")
+    )
     desk.journal.note(key, state="UNKNOWN", note=printable(why, 120))
     intent = settle_changes(desk, [key], desk.pace.seconds(desk.pace.patience))[key]
     return _outcome(desk, intent, cause)

@@ -243,14 +243,26 @@ class Desk:
         """New orders that something has still to become of."""
         return [intent for intent in self.journal.open_intents() if intent.act == "create"]
 
-    def contradicted(self, shown: Iterable[OrderFacts]) -> list[Intent]:
-        """Orders that were said not to be placed and are shown all the same: set right, and answered."""
-        late = {}
+    def take_in(self, shown: Iterable[OrderFacts]) -> list[Intent]:
+        """Have the journal know of orders that are shown what it did not know.
+
+        Returns
+        -------
+        list of Intent
+            Those of which it had been said that they were not placed.
+        """
+        changes, late, now = {}, set(), self.pace.now()
         for order in shown:
             intent = self.journal.get(order.client_order_id) if order.client_order_id else None
-            if intent is not None and (intent.act, intent.state) == ("create", "NOT_PLACED"):
-                late[intent.key] = as_found(intent, order, "it came to light late")
-        return list(self.journal.settle(late, reopen=True).values()) if late else []
+            if intent is None or intent.act != "create" or self.journal.is_busy(intent, now):
+                continue
+            if intent.state == "NOT_PLACED":
+                late.add(intent.key)
+                changes[intent.key] = as_found(intent, order, "it came to light late")
+            elif intent.open:
+                changes[intent.key] = as_found(intent, order)
+        found = self.journal.settle(changes, reopen=True) if changes else {}
+        return [intent for key, intent in found.items() if key in late]
 
     def equal_open(self, terms: OrderTerms, but: str = "") -> Intent | None:
         """An order that would do the same and is not accounted for."""

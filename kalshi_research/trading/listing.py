@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from kalshi_research.client import Client
     from kalshi_research.market_data.arguments import Tickers
+    from kalshi_research.schemas.order_facts import OrderFacts
+    from kalshi_research.trading.desk import Desk
     from kalshi_research.trading.journal import Intent
 
 __all__ = ["get_open_orders", "get_queue_positions"]
@@ -89,10 +91,10 @@ def get_open_orders(client: Client) -> pd.DataFrame:
     account(desk)
     desk.look_again()
     shown = read_orders(client, status="resting", seconds=desk.read_seconds)
-    announce_late(desk.contradicted(shown.by_order_id.values()))
+    announce_late(desk.take_in(shown.by_order_id.values()))
     rows = []
     for order in shown.by_order_id.values():
-        mine = desk.journal.order(order.order_id)
+        mine = desk.journal.order(order.order_id) or _own(desk, order)
         terms = terms_of(order, mine)
         rows.append(
             _row(terms, order.order_id, order.client_order_id, _who(desk.journal.session, mine))
@@ -102,11 +104,18 @@ def get_open_orders(client: Client) -> pd.DataFrame:
                 "remaining": order.remaining / COUNT_SCALE,
             }
         )
-    for intent in desk.open_creates():
+    known = shown.by_client_id
+    for intent in [intent for intent in desk.open_creates() if intent.key not in known]:
         terms = OrderTerms.restored(intent.terms)
         who = _who(desk.journal.session, intent)
         rows.append(_row(terms, None, intent.key, who) | {"state": "unknown"})
     return _frame(client, rows, _OPEN, "/portfolio/orders")
+
+
+def _own(desk: Desk, order: OrderFacts) -> Intent | None:
+    """The intent of an order that is being sent, whose id of the exchange is not known here yet."""
+    intent = desk.journal.get(order.client_order_id) if order.client_order_id else None
+    return intent if intent is not None and intent.open and intent.act == "create" else None
 
 
 def _who(session: str, mine: Intent | None) -> str:

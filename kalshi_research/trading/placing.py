@@ -327,7 +327,9 @@ def _reason(cause: ApiError) -> str:
 def _why(cause: KalshiError | None) -> str:
     if isinstance(cause, ApiError):
         return f"HTTP {cause.status} {printable(cause.code, 60)}".strip()
-    return printable(str(cause).splitlines()[0], 120) if cause is not None else "no answer came"
+    if cause is None:
+        return "no answer came"
+    return printable(str(cause).splitlines()[0].rstrip("."), 120)
 
 
 def report_for(
