@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kalshi_research.sandbox.world import Candle, EventSpec, MarketSpec, SeriesSpec, Tick, World
     from kalshi_research.sandbox.world.history import Span
     from kalshi_research.sandbox.world.specs import TickStructure
+    from kalshi_research.sandbox.world.world import MarketState
 
 __all__ = [
     "event_view",
@@ -40,11 +41,20 @@ def count_text(count: int) -> str:
 def market_view(world: World, market: MarketSpec) -> Json:
     """A market as of now. Keys that have nothing to say are left out, as on the exchange."""
     state = world.state(market.ticker)
-    settled = state.status == "finalized"
-    value = world.settled_value(market.ticker)
-    bid, ask = state.bid, state.ask
-    no_bid = PRICE_SCALE - ask
-    view: Json = {
+    view = _terms(market) | _figures(state) | _outcome(world, market) | _optional(market)
+    view["status"] = state.status
+    view["updated_time"] = iso(updated_at(world, market))
+    if market.legs:
+        view["mve_collection_ticker"] = market.event.collection
+        view["mve_selected_legs"] = [_leg(world, leg) for leg in market.legs]
+    if state.status == "finalized":
+        view["settlement_ts"] = iso(market.settled)
+    return dict(sorted(view.items()))
+
+
+def _terms(market: MarketSpec) -> Json:
+    """What was said of a market when it was listed, and its dates."""
+    return {
         "can_close_early": True,
         "close_time": iso(market.closes),
         "created_time": iso(market.created),
@@ -52,47 +62,52 @@ def market_view(world: World, market: MarketSpec) -> Json:
         "exchange_index": market.event.series.shard,
         "expected_expiration_time": iso(market.expected_expiration),
         "expiration_time": iso(market.latest_expiration),
-        "expiration_value": "" if value is None else market.event.path.outcome,
-        "last_price_dollars": _PRICES[state.last_price],
         "latest_expiration_time": iso(market.latest_expiration),
         "market_type": "binary",
-        "no_ask_dollars": _PRICES[PRICE_SCALE - bid],
-        "no_bid_dollars": _PRICES[no_bid],
         "no_sub_title": market.yes_sub_title,
         "notional_value_dollars": "1.0000",
-        "open_interest_fp": count_text(state.open_interest),
         "open_time": iso(market.opens),
-        "previous_price_dollars": _PRICES[state.previous_price],
-        "previous_yes_ask_dollars": _PRICES[state.previous_ask],
-        "previous_yes_bid_dollars": _PRICES[state.previous_bid],
         "price_level_structure": market.structure.label,
         "price_ranges": price_range_views(market.structure),
-        "result": "" if value is None else market.result,
         "rules_primary": market.rules_primary,
         "rules_secondary": market.rules_secondary,
         "settlement_bounds_type": "default",
         "settlement_timer_seconds": market.timer,
-        "status": state.status,
         "ticker": market.ticker,
         "title": market.title,
-        "updated_time": iso(updated_at(world, market)),
-        "volume_24h_fp": count_text(state.volume_24h),
-        "volume_fp": count_text(state.volume),
-        "yes_ask_dollars": _PRICES[ask],
-        "yes_ask_size_fp": count_text(state.ask_size),
-        "yes_bid_dollars": _PRICES[bid],
-        "yes_bid_size_fp": count_text(state.bid_size),
         "yes_sub_title": market.yes_sub_title,
     }
-    view.update(_optional(market))
-    if market.legs:
-        view["mve_collection_ticker"] = market.event.collection
-        view["mve_selected_legs"] = [_leg(world, leg) for leg in market.legs]
-    if value is not None:
-        view["settlement_value_dollars"] = _PRICES[value]
-    if settled:
-        view["settlement_ts"] = iso(market.settled)
-    return dict(sorted(view.items()))
+
+
+def _figures(state: MarketState) -> Json:
+    """Prices, sizes and volumes."""
+    return {
+        "last_price_dollars": _PRICES[state.last_price],
+        "no_ask_dollars": _PRICES[PRICE_SCALE - state.bid],
+        "no_bid_dollars": _PRICES[PRICE_SCALE - state.ask],
+        "open_interest_fp": count_text(state.open_interest),
+        "previous_price_dollars": _PRICES[state.previous_price],
+        "previous_yes_ask_dollars": _PRICES[state.previous_ask],
+        "previous_yes_bid_dollars": _PRICES[state.previous_bid],
+        "volume_24h_fp": count_text(state.volume_24h),
+        "volume_fp": count_text(state.volume),
+        "yes_ask_dollars": _PRICES[state.ask],
+        "yes_ask_size_fp": count_text(state.ask_size),
+        "yes_bid_dollars": _PRICES[state.bid],
+        "yes_bid_size_fp": count_text(state.bid_size),
+    }
+
+
+def _outcome(world: World, market: MarketSpec) -> Json:
+    """How it ended, empty until it is determined."""
+    value = world.settled_value(market.ticker)
+    if value is None:
+        return {"expiration_value": "", "result": ""}
+    return {
+        "expiration_value": market.event.path.outcome,
+        "result": market.result,
+        "settlement_value_dollars": _PRICES[value],
+    }
 
 
 def price_range_views(structure: TickStructure) -> list[Json]:
