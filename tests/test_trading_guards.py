@@ -132,6 +132,7 @@ def lies(**more: Any) -> Any:
         {"fill_count": None},
         {"remaining_count": None},
         {"fill_count": "-1.00"},
+        {"fill_count": "-1.00", "remaining_count": "6.00"},
         {"fill_count": "6.00", "remaining_count": "-1.00"},
         {"fill_count": "9.00", "remaining_count": "0.00"},
         {"remaining_count": "3.00"},

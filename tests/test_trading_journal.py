@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -254,3 +255,268 @@ def test_who_lives_is_known_by_a_lock_that_dies_with_it(path: Path) -> None:
 
 def test_open_states_are_those_that_are_looked_after() -> None:
     assert set(OPEN) == {"PREPARED", "SENT", "UNKNOWN"}
+
+
+# What each guard of the file is there for
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda journal: journal.intents()["a"],
+        lambda journal: journal.open_intents()[0],
+        lambda journal: journal.order("o"),
+        lambda journal: journal.get("a"),
+        lambda journal: journal.some(["a"])[0],
+        lambda journal: journal.note("a", note="n"),
+        lambda journal: journal.settle({"a": {"note": "n"}})["a"],
+    ],
+)
+def test_whoever_asks_hears_the_news_of_others(path: Path, read) -> None:
+    first, second = Journal(path), Journal(path)
+    second.write(intent("a", "SENT", order_id="o"))
+    assert read(first).state == "SENT"
+
+
+def test_a_note_keeps_what_another_process_found_out(path: Path) -> None:
+    first, second = Journal(path), Journal(path)
+    first.write(intent("a", "SENT"))
+    second.note("a", state="ACKED", order_id="o", remaining=100)
+    assert first.settle({"a": {"state": "UNKNOWN"}})["a"].state == "ACKED"
+    assert first.note("a", note="n").order_id == "o"
+    first.write(intent("b", "NOT_PLACED"))
+    assert first.settle({"b": {"state": "ACKED"}})["b"].state == "NOT_PLACED"
+    assert first.settle({"b": {"state": "ACKED"}, "c": {}}, reopen=True)["b"].state == "ACKED"
+    assert second.get("b").state == "ACKED"  # type: ignore[union-attr]
+
+
+def test_an_order_is_the_one_that_was_created_not_its_changes(path: Path) -> None:
+    journal = Journal(path)
+    journal.write(intent("a", "ACKED", order_id="o"))
+    journal.write(Intent("change", "amend", "SENT", "s", {}, order_id="o"), intent("b", "SENT"))
+    assert journal.order("o").key == "a"  # type: ignore[union-attr]
+    assert journal.order("") is None
+    assert journal.order("other") is None
+
+
+def test_nothing_to_say_costs_no_disk_and_what_is_not_urgent_does_not_wait(
+    path: Path, monkeypatch
+) -> None:
+    journal, synced = Journal(path), []
+    journal.write(intent("a", "SENT"))
+    monkeypatch.setattr(os, "fsync", synced.append)
+    journal.settle({})
+    journal.settle({"unknown": {"state": "ACKED"}})
+    journal.write(intent("b"), durable=False)
+    assert synced == []
+    journal.write(intent("c"))
+    assert len(synced) == 1
+
+
+def test_only_what_is_new_is_read(path: Path, monkeypatch) -> None:
+    journal = Journal(path)
+    journal.write(*(intent(str(number)) for number in range(50)))
+    counts, real = [], os.read
+    monkeypatch.setattr(os, "read", lambda handle, count: counts.append(count) or real(handle, count))
+    journal.get("1")
+    journal.write(intent("51"))
+    assert sum(counts) < 600
+
+
+def test_nobody_writes_into_what_is_there_wherever_the_file_stands(path: Path) -> None:
+    journal = Journal(path)
+    journal.write(intent("a"))
+    before = path.read_bytes()
+    os.lseek(journal._handle, 0, os.SEEK_SET)
+    os.write(journal._handle, b"x")
+    assert path.read_bytes() == before + b"x"
+
+
+def test_a_journal_that_was_cut_or_taken_away(path: Path) -> None:
+    journal = Journal(path)
+    journal.write(intent("a", "SENT"), intent("b", "SENT"))
+    path.rename(path.with_name("elsewhere.jsonl"))
+    assert [i.key for i in journal.open_intents()] == ["a", "b"], "what is known is kept"
+    journal.write(intent("c", "SENT"))
+    path.with_name("elsewhere.jsonl").rename(path)
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(JournalError, match="is shorter than it was; nothing was sent"):
+        journal.get("a")
+
+
+def test_a_file_that_changes_places_all_the_time_is_an_error(path: Path, monkeypatch) -> None:
+    journal = Journal(path)
+    monkeypatch.setattr(os.path, "samestat", lambda *_: False)
+    with pytest.raises(JournalError, match=r"cannot be locked.*nothing was sent"):
+        journal.write(intent("a"))
+
+
+def test_a_disk_that_cannot_be_read_is_an_error(path: Path, monkeypatch) -> None:
+    Journal(path).write(intent("a"))
+    journal = Journal(path)
+
+    def broken(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "read", broken)
+        with pytest.raises(JournalError, match=r"cannot be read \(Input/output error\)"):
+            journal.get("a")
+    assert journal.get("a") is not None
+
+
+def test_while_one_is_alone_with_it_nobody_else_is(path: Path) -> None:
+    first, second = Journal(path), Journal(path)
+    done: list[str] = []
+    others = [
+        threading.Thread(target=lambda: (first.write(intent("t", "SENT")), done.append("thread"))),
+        threading.Thread(target=lambda: (second.write(intent("p", "SENT")), done.append("process"))),
+    ]
+    with first.locked():
+        for other in others:
+            other.start()
+            other.join(0.2)
+        assert done == []
+        first.write(intent("a", "SENT"))
+    for other in others:
+        other.join(10)
+    assert sorted(done) == ["process", "thread"]
+    assert set(first.intents()) == {"a", "t", "p"}
+
+
+def test_who_lives(path: Path) -> None:
+    first, second = Journal(path), Journal(path)
+    assert second.is_alive(first.session)
+    mark = first._session_path(first.session)
+    mark.unlink()
+    assert first.is_alive(first.session), "one's own life needs no proof"
+    assert not second.is_alive("never-lived")
+    second._session_path("odd").mkdir()
+    assert not second.is_alive("odd")
+
+
+def test_the_beginning_of_a_session_survives_a_sweep_in_the_same_moment(path: Path, monkeypatch) -> None:
+    from kalshi_research.trading import journal as module
+
+    real, calls = module.try_hold, []
+
+    def swept(handle: int) -> bool:
+        calls.append(handle)
+        (mark,) = path.parent.glob("*.session") or [None]
+        if len(calls) == 1:
+            return False
+        if len(calls) == 2:
+            mark.unlink()
+        if len(calls) == 3:
+            mark.unlink()
+            mark.touch()
+        return real(handle)
+
+    monkeypatch.setattr(module, "try_hold", swept)
+    made = Journal(path)
+    monkeypatch.undo()
+    assert Journal(path).is_alive(made.session)
+    monkeypatch.setattr(module, "try_hold", lambda _: False)
+    with pytest.raises(JournalError, match="no session can be begun"):
+        Journal(path)
+
+
+def test_who_is_busy(path: Path) -> None:
+    first, second = Journal(path), Journal(path)
+    row = Intent("a", "create", "SENT", first.session, TERMS, until=100.0)
+    stop = threading.Event()
+    worker = threading.Thread(target=stop.wait, daemon=True)
+    worker.start()
+    first.workers["a"] = worker
+    assert first.is_busy(row, 200.0), "a thread that lives may be slow"
+    assert second.is_busy(row, 99.0)
+    assert not second.is_busy(row, 100.0), "after its deadline nobody sends it"
+    for state in ("UNKNOWN", "ACKED", "REJECTED", "NOT_PLACED"):
+        done = Intent("a", "create", state, first.session, TERMS, until=100.0)
+        assert not first.is_busy(done, 50.0)
+        assert not second.is_busy(done, 50.0)
+    stop.set()
+    worker.join()
+    assert not first.is_busy(row, 50.0)
+    first.workers["a"] = threading.current_thread()
+    assert not first.is_busy(row, 50.0), "one does not wait for oneself"
+    gone = Intent("a", "create", "SENT", "gone", TERMS, until=100.0)
+    assert not first.is_busy(gone, 50.0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_leaves_the_journal_of_its_parent_alone(path: Path) -> None:
+    journal = Journal(path)
+    child = os.fork()
+    if not child:
+        journal.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert Journal(path).is_alive(journal.session)
+    journal.write(intent("a"))
+    journal.close()
+    journal.close()
+    assert not Journal(path).is_alive(journal.session)
+
+
+@pytest.fixture
+def long(path: Path, monkeypatch) -> Journal:
+    """A journal of twenty lines, which is thought to be long."""
+    from kalshi_research.trading import journal as module
+
+    monkeypatch.setattr(module, "_FEW_LINES", 10)
+    made = Journal(path)
+    made.write(*(Intent(str(n), "create", "ACKED", "gone", TERMS) for n in range(18)))
+    made.write(intent("open", "SENT"), intent("matters", "ACKED"))
+    return made
+
+
+def test_what_is_folded_away_is_what_does_not_matter(long: Journal, path: Path, monkeypatch) -> None:
+    other, steps = Journal(path), []
+    other.get("1")
+    real_sync, real_replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: steps.append("fsync") or real_sync(handle))
+    monkeypatch.setattr(
+        Path, "replace", lambda old, new: steps.append("replace") or real_replace(old, new)
+    )
+    with long.locked():
+        assert long.fold(lambda row: row.key == "matters")
+        handle = os.open(path, os.O_RDWR)
+        assert not locks.try_hold(handle), "the new file is held before anybody can see it"
+        os.close(handle)
+    assert steps == ["fsync", "replace", "fsync"]
+    assert set(other.intents()) == set(long.intents()) == {"open", "matters"}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    other.write(intent("next", "SENT"))
+    assert set(Journal(path).intents()) == {"open", "matters", "next"}
+    assert not long.fold(lambda _: False), "it is short now"
+
+
+def test_what_is_not_worth_it_is_not_folded(long: Journal, path: Path) -> None:
+    before = path.read_bytes()
+    assert not long.fold(lambda row: row.key.isdigit()), "nearly all of it matters"
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("fails", ["replace", "fsync", "write"])
+def test_a_fold_that_fails_leaves_everything_as_it_was(long, path, monkeypatch, fails) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path if fails == "replace" else os, fails, broken)
+        assert not long.fold(lambda _: False)
+    assert len(long.intents()) == 20
+    long.write(intent("next", "SENT"))
+    assert len(Journal(path).intents()) == 21
+    assert list(path.parent.glob("*.folding")) == []
+
+
+def test_half_a_fold_of_the_dead_is_swept_and_that_of_the_living_is_not(path: Path) -> None:
+    living = Journal(path)
+    theirs = path.with_name(f"{path.stem}.{living.session}.folding")
+    dead = path.with_name(f"{path.stem}.gone.folding")
+    theirs.touch()
+    dead.touch()
+    Journal(path)
+    assert (theirs.exists(), dead.exists()) == (True, False)
