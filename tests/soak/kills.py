@@ -29,6 +29,7 @@ from kalshi_research.sandbox import Sandbox
 from kalshi_research.trading import Pace, desk
 from kalshi_research.trading.desk import desk_of
 
+TICKER = "KXHIGHNY-26NOV21-B44.5"
 ORDERS = "/portfolio/events/orders"
 PACE = {"settle_margin": 20.0, "patience": 60.0, "scale": 1 / 40}
 POINTS = ("prepared", "half a line", "journal", "send", "answer", "ack")
@@ -300,11 +301,63 @@ def kill_at_random(folder: Path, times: int, seed: int) -> dict[str, Any]:
     return about | dict(ended)
 
 
+def interrupt(site: Site, instants: int) -> dict[str, Any]:
+    """Raise KeyboardInterrupt at instants of one submit, from its first to past its last.
+
+    Fails unless the client goes on after each, and the journal says in the end what the engine has.
+    """
+    client = site.client()
+    slow = site.sandbox.faults.add("delay:before", f"POST {ORDERS}", times=None, seconds=0.1)
+    kr.create_order(client, TICKER, quantity=1, price="0.01")
+    begun = time.perf_counter()
+    kr.create_order(client, TICKER, quantity=1, price="0.01")
+    usual = (time.perf_counter() - begun) * 1.1
+    journal, left, answered = desk_of(client).journal, Counter[str](), 0
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupted)
+    try:
+        for number in range(instants):
+            known = set(journal.intents())
+            try:
+                signal.setitimer(signal.ITIMER_REAL, max(1e-5, usual * (number + 1) / instants))
+                try:
+                    kr.create_order(client, TICKER, quantity=f"{number + 2}", price="0.02")
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                answered += 1
+            except KeyboardInterrupt:
+                new = [intent.state for key, intent in journal.intents().items() if key not in known]
+                left[new[0] if new else "nothing"] += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    site.sandbox.faults.remove(slow)
+    assert kr.create_order(client, TICKER, quantity=1, price="0.03").state == "resting"
+    ends = time.monotonic() + 30
+    while journal.open_intents():
+        kr.get_open_orders(client)
+        assert time.monotonic() < ends, journal.open_intents()
+    truth, intents = site.truth(), journal.intents()
+    assert all(len(found) == 1 for found in truth.values()), "doubled"
+    assert set(truth) <= set(intents), "an order that the journal does not know"
+    for key, intent in intents.items():
+        assert (intent.state == "ACKED") == (key in truth), (intent, "lost or invented")
+    return {
+        "instants": instants, "interrupted": sum(left.values()), "answered": answered,
+        "left in the journal": dict(left),
+        "ended": dict(Counter(intent.state for intent in intents.values())),
+    }  # fmt: skip
+
+
 def main() -> int:
     """From the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--random", type=int, default=200)
     parser.add_argument("--times", type=int, default=10, help="at each point, under each fault")
+    parser.add_argument("--interrupts", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -314,6 +367,10 @@ def main() -> int:
             sys.stdout.write(json.dumps(found) + "\n")
         for row in kill_at_points(Path(folder), chosen.times) if chosen.times else []:
             sys.stdout.write(json.dumps(row) + "\n")
+        if chosen.interrupts:
+            with Sandbox(days=2, crypto_hours=1) as sandbox:
+                found = interrupt(Site(sandbox, 0, Path(folder)), chosen.interrupts)
+                sys.stdout.write(json.dumps(found) + "\n")
     return 0
 
 
