@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -20,8 +21,9 @@ from soak.recorder import ANY, soak
 from stream_faults import FAST, Faulty, until
 from test_streaming_faults import handles, serving, trade_row
 from test_streaming_live import same_books
+from test_streaming_poll import books
 
-from kalshi_research.streaming import StreamOptions, moments, read_recording, stream
+from kalshi_research.streaming import StreamOptions, moments, poll, read_recording, stream
 from kalshi_research.streaming.moments import Moment
 
 NAMES = [f"M{number}" for number in range(6)]
@@ -147,6 +149,18 @@ def test_what_was_on_its_way_before_a_sleep_makes_no_book_live(
         untap()
 
 
+def test_samples_of_before_a_sleep_have_no_numbers(
+    venue: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks = Clocks(monkeypatch)
+    venue.rest = lambda path, query: books(venue, query["tickers"])
+    with poll(venue.client(), NAMES, every="1h") as sampled:
+        assert sampled.wait().best("M0").status == "sampled"
+        clocks.wall = 7200 * 2
+        quote = sampled.best("M0")
+        assert (quote.status, quote.bid != quote.bid, quote.age >= 14_400) == ("stale", True, True)
+
+
 def test_a_clock_that_is_set_back_changes_nothing(
     venue: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,3 +245,58 @@ def test_two_hundred_broken_connections_leave_nothing_and_each_is_a_row(
     until(lambda: (threading.active_count(), handles()) <= at_first, what="something stays")
     kinds = Counter(read_recording(tmp_path).holes["kind"])
     assert kinds == {"begin": 1, "break": reconnects, "end": 1}
+
+
+# In a notebook
+
+KERNEL = """
+import sys, threading
+from jupyter_client.manager import start_new_kernel
+
+manager, client = start_new_kernel(kernel_name="python3")
+
+def run(code):
+    out = []
+    client.execute_interactive(code, timeout=60, output_hook=lambda message: out.append(
+        message["content"].get("text", "") or message["content"].get("ename", "")))
+    return "".join(out).strip()
+
+try:
+    print(run(f'''
+import kalshi_research as kr
+sandbox = kr.start_sandbox(speed=600)
+client = kr.connect(sandbox)
+markets = kr.get_markets(client, series_ticker="KXHIGHNY", status="open")
+live = kr.stream(client, markets).wait()
+recorder = live.record({sys.argv[1]!r}, every="100ms")
+print(type(__import__("asyncio").get_running_loop()).__name__ != "")'''))
+    for code in ("for _ in live: pass", "while True: recorder.flush()", "async for _ in live: pass"):
+        interrupting = threading.Timer(1.0, manager.interrupt_kernel)
+        interrupting.start()
+        print(run(code))
+        interrupting.join()
+    print(run("recorder.flush(); health = live.health"))
+    print(run("print(recorder.acknowledged, health.lost, health.reconnects)"))
+finally:
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)  # as a crash: nothing is closed
+"""
+
+
+@pytest.mark.timeout(180)
+def test_a_recording_outlives_interrupts_and_the_death_of_its_kernel(tmp_path: Path) -> None:
+    """Interrupted in a loop, while writing and in a running event loop, then killed."""
+    done = subprocess.run(
+        [sys.executable, "-c", KERNEL, str(tmp_path / "recording")],
+        capture_output=True, text=True, timeout=170, check=False,
+    )  # fmt: skip
+    said = done.stdout.split()
+    assert said[:3] == ["True", "KeyboardInterrupt", "KeyboardInterrupt"], done.stdout + done.stderr
+    assert said[3] in {"KeyboardInterrupt", "CancelledError"}, done.stderr
+    acknowledged, lost, reconnects = map(int, said[4:])
+    assert (lost, reconnects) == (0, 0)
+    recording = read_recording(tmp_path / "recording")
+    assert recording.holes["kind"].tolist() == ["begin", "hole"], "only the end is missing"
+    frame = recording.frame
+    assert len(frame) > acknowledged > 20
+    assert frame["arrival"].tolist() == list(range(len(frame)))

@@ -18,6 +18,7 @@ from kalshi_research.market_data.arguments import (
 )
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
 from kalshi_research.schemas import ORDERBOOKS
+from kalshi_research.streaming import moments
 from kalshi_research.streaming.books import Levels
 from kalshi_research.streaming.consumers import Consumed
 from kalshi_research.streaming.recorder import seconds
@@ -108,7 +109,7 @@ def poll(client: Client, tickers: Tickers, every: str | pd.Timedelta = "2s") -> 
 
 class _Sample(NamedTuple):
     levels: Levels
-    taken: float
+    taken: moments.Moment
 
 
 class _Sampler:
@@ -152,6 +153,7 @@ class _Sampler:
         if not names:
             return
         decoder = ORDERBOOKS.decoder(tickers=names)
+        taken = moments.now()  # the answer may be as old as the question, were there a sleep between
         try:
             for some in chunks(names, TICKERS_A_REQUEST):
                 decoder.add(self.client.get_bytes("/markets/orderbooks", params={"tickers": some}))
@@ -159,7 +161,6 @@ class _Sampler:
             self.failures += 1
             self.problem = printable(error, 200)
             return
-        taken = time.monotonic()
         missing = set(decoder.missing)
         found = {name: book for name, book in _levels(decoder.frame({})).items() if name not in missing}
         with self.lock:
@@ -179,15 +180,14 @@ class _Sampler:
 
     def sights(self, tickers: Sequence[str], *, whole: bool) -> list[Sight]:
         """Some books, or the tops of them, as they were sampled."""
-        now = time.monotonic()
         with self.lock:
-            return [self._sight(self._held.get(ticker), ticker, now, whole=whole) for ticker in tickers]
+            return [self._sight(self._held.get(ticker), ticker, whole=whole) for ticker in tickers]
 
-    def _sight(self, sample: _Sample | None, ticker: str, now: float, *, whole: bool) -> Sight:
+    def _sight(self, sample: _Sample | None, ticker: str, *, whole: bool) -> Sight:
         if sample is None:
             reason = "the exchange has no such book" if ticker in self._unknown else "no sample yet"
             return Sight("syncing", self.problem or reason, float("inf"), None)
-        age = now - sample.taken
+        age = moments.since(sample.taken)
         if age > _LATE * max(self.every, self.seconds_each / _SHARE) or self.closed:
             reason = self.problem or ("closed" if self.closed else "questions take too long")
             return Sight("stale", reason, age, None)
