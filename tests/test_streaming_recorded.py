@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from stream_faults import FAST, until
+from stream_faults import FAST, Faulty, until
 from test_replay import UFC, T, frames_of
 from test_streaming_live import _as_dict
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from kalshi_research.client import Client, connect
-from kalshi_research.streaming import Stream, StreamOptions, stream
+from kalshi_research.streaming import Stream, StreamOptions, read_recording, stream
 
 PATIENT = StreamOptions(
     **{**_as_dict(FAST), "stale_after": 50, "dead_after": 100}
@@ -284,3 +284,31 @@ def test_rows_of_todays_dialect_are_tables_without_a_complaint(shared: Path) -> 
             assert row[column] == float(Fraction(told[name])), column
         assert (live.health.unreadable, live.health.unknown) == (0, 0)
         assert live.best(ticker).status == "syncing", "numbers of other markets are missing in it"
+
+
+def test_a_recording_that_begins_in_the_middle_of_an_action_has_the_rest_of_it(tmp_path: Path) -> None:
+    """Two changes share a clock, and the recording begins between them."""
+    quiet = StreamOptions(**{**_as_dict(FAST), "audit_every": 3600})
+    with Faulty(["M"]) as venue, stream(venue.client(), ["M"], "books", options=quiet) as live:
+        live.wait()
+
+        def change(price: int, clock: int) -> None:
+            venue.books["M"][0][price] = 100
+            venue.clock = venue.clocks["M"] = clock
+            venue.tell("orderbook_delta", "orderbook_delta", "M", {
+                "market_ticker": "M", "clock": clock, "side": "yes", "delta_fp": "1.00",
+                "price_dollars": f"0.{price:04d}", "ts_ms": 1_790_000_000_000 + clock,
+            })  # fmt: skip
+
+        heard = live.health.messages
+        venue.do(lambda: change(300, 900))
+        until(lambda: live.health.messages == heard + 1)
+        with live.record(tmp_path / "recording"):
+            venue.do(lambda: [change(400, 900), change(500, 901)])
+            until(lambda: live.health.messages == heard + 3)
+        truth = {price / 10_000: size / 100 for price, size in venue.levels("M")[0]}
+    replay = read_recording(tmp_path / "recording").replay()
+    assert set(replay.quotes["status"]) == {"live"}
+    last = replay.books[(replay.books["time"] == replay.books["time"].max())]
+    bids = last[last["side"] == "bid"]
+    assert dict(zip(bids["price"], bids["quantity"], strict=True)) == truth

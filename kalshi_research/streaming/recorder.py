@@ -142,7 +142,9 @@ class Recorder:
             due = link.session.position(held.sid)
             for number, book in enumerate(books, max(due - len(books), 0)):
                 yes, no = sorted(book.yes.counts.items()), sorted(book.no.counts.items())
-                text = snapshot_frame(held.sid, number, book.ticker, book.clock, yes, no)
+                # Without a clock: it has all that came before its number and nothing that comes
+                # after it, even where that is the rest of an action and shares the clock.
+                text = snapshot_frame(held.sid, number, book.ticker, -1, yes, no)
                 yield _Item(link.number, now, text, note="as it stood")
 
     def flush(self) -> None:
