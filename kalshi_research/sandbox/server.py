@@ -131,12 +131,7 @@ class Sandbox:
         stream = _spoken(stream or StreamOptions(), dialect)
         _check(now, users=users, days=days, crypto_hours=crypto_hours, bias=bias)
         self.identity = f"world 1 {seed} {now.isoformat()} {days} {cutoff_days} {crypto_hours} {bias}"
-        if spoken is not TODAY:
-            self.identity += f" {dialect}"
-        if traders is not None:
-            self.identity += f" {traders}"
-        if self.speed:  # whatever is asked, the answer depends on when
-            self.identity += f" {secrets.token_hex(8)}"
+        self.identity += _manners(spoken, traders, runs=self.speed > 0)
         world = spoken.world(
             from_datetime(now), seed, days=days, crypto_hours=crypto_hours, bias=bias, traders=traders
         )
@@ -327,6 +322,15 @@ def _one_bias(bias: float, traders: Traders | None) -> float:
     if bias and planted and bias != planted:
         raise ConfigError(f"bias= is {bias}, and that of traders= is {planted}; give one of them.")
     return bias or planted
+
+
+def _manners(dialect: Dialect, traders: Traders | None, *, runs: bool) -> str:
+    """What makes a world another one beside its seed and its dates."""
+    said = "" if dialect is TODAY else f" {dialect.name}"
+    if traders is not None:
+        said += f" {traders}"
+    # Where time runs, whatever is asked, the answer depends on when.
+    return f"{said} {secrets.token_hex(8)}" if runs else said
 
 
 def _spoken(stream: StreamOptions, dialect: str) -> StreamOptions:
