@@ -167,6 +167,5 @@ def settle(
     for intent in desk.journal.some(search.pending):
         if intent.state == "SENT" and not desk.journal.is_busy(intent, now):
             lost[intent.key] = {"state": "UNKNOWN", "note": intent.note or "no answer came"}
-    if lost:
-        desk.journal.settle(lost)
+    desk.journal.settle(lost)
     return {intent.key: intent for intent in desk.journal.some(wanted)}
