@@ -8,7 +8,7 @@ import pytest
 from soak.orders import soak
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(300)
 def test_a_thousand_operations_with_one_fault_each(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("KALSHI_RESEARCH_JOURNAL", str(tmp_path))
     found = soak(1000, seed=2026)
