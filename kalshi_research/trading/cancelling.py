@@ -138,15 +138,14 @@ def cancelled(desk: Desk, key: str, order_id: str, receipt: Receipt) -> OrderRep
     order = _shown(
         desk, order_id, str((desk.journal.get(key) or Intent("", "", "", "")).terms["ticker"])
     )
-    terms = terms_of(order, None) if order is not None else None
-    if terms is None or order is None:
+    if order is None:
         raise DecodeError(f"order {order_id} was cancelled, but the exchange does not show it any more")
     # Reads lag, so how much is filled follows from what the cancel took away.
     filled = order.initial - (receipt.reduced or 0)
     ended = Intent(
         order.client_order_id, "create", "ACKED", "", {}, 0.0, order_id, "canceled", filled, 0
     )
-    return report_of(desk.client, ended, replace(terms, count=order.initial))
+    return report_of(desk.client, ended, replace(terms_of(order, None), count=order.initial))
 
 
 def _ended(desk: Desk, key: str, order: OrderFacts, cause: KalshiError | None) -> OrderReport:

@@ -89,7 +89,37 @@ TARGETS: dict[str, tuple[str, ...]] = {
 """Modules, and the tests that have to notice, quick ones first."""
 
 _VENUE = "kalshi_research/sandbox/engine/venue.py"
+_CLOCK = "kalshi_research/trading/pace.py::ExchangeClock._stands_still: "
+_FLAGS = "os.O_RDWR | os.O_CREAT | os.O_APPEND"
+_JOURNAL = "kalshi_research/trading/journal.py::Journal"
 EQUIVALENT: dict[str, str] = {
+    "kalshi_research/credentials.py::_read: "
+    'sys.platform != "win32" and mode & 0o077 -> (mode & 63)': "there are no such modes on Windows",
+    "kalshi_research/trading/accounting.py::account: desk.accounted -> False": (
+        "`account_once` asks again, alone; asking here only spares the lock"
+    ),
+    "kalshi_research/trading/cancelling.py::cancelled: mine is not None and "
+    "receipt.reduced is not None -> (mine is not None)": "no other receipt gets here; for the types",
+    "kalshi_research/trading/handles.py::open_own: "
+    f'{_FLAGS} | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BI... -> '
+    f"({_FLAGS} | getattr(os, 'O_NOFOLLOW', 0))": "only Windows tells texts from other files",
+    'kalshi_research/trading/handles.py::open_own: hasattr(os, "fchmod") -> True': (
+        "only Windows lacks it, in older versions"
+    ),
+    f"{_JOURNAL}.is_alive: session in self._dead -> False": "spares a look at the disk, no more",
+    f"{_JOURNAL}.is_alive: FileNotFoundError -> ()": "it is an OSError too; remembering spares a look",
+    f"{_JOURNAL}._catch_up: os.fsync(self._handle) -> pass": (
+        "a torn end that comes back after a crash is marked again"
+    ),
+    **{
+        f"{_CLOCK}self._first is None or self._last is None -> {other}": (
+            "nobody asks before something was seen; for the types"
+        )
+        for other in ("False", "(self._first is None)", "(self._last is None)")
+    },
+    'kalshi_research/trading/places.py::_make_private: sys.platform == "win32" -> False': (
+        "modes and owners of folders are not looked at on Windows, where no test runs"
+    ),
     "kalshi_research/sandbox/stream/hub.py::Hub._dispatch: 0 -> 1": (
         "how many events are worked off before the sockets get their turn is a choice"
     ),
@@ -121,12 +151,22 @@ PINNED = (
     "kalshi_research/sandbox/engine/groups.py::OrderGroup.matched: now - window -> (now + window)",
     "kalshi_research/sandbox/rate_limits.py::Buckets.charge: "
     "bucket.tokens < cost -> (bucket.tokens <= cost)",
+    # Guards of orders, taken away.
+    "kalshi_research/trading/desk.py::Desk.may_write: "
+    'getattr(self._writing, "now", False) and self.limits is not None and self.limits.live -> '
+    "(getattr(self._writing, 'now', False) and self.limits is not None)",
+    "kalshi_research/trading/placing.py::prepare: "
+    "journal.locked() -> __import__('contextlib').nullcontext()",
+    "kalshi_research/trading/placing.py::echo_problem: receipt.client_order_id != key -> False",
+    "kalshi_research/trading/placing.py::_send: _UNSENT -> ()",
+    "kalshi_research/trading/proof.py::absent_twice: not is_old_enough(desk, intent, seen) -> False",
 )
 """Changes by `Mutant.key` that are made on every run of the tests, each of another rule."""
 
 QUICK = {
     "kalshi_research/sandbox/engine/*.py": _ENGINE[:4],
     "kalshi_research/sandbox/rate_limits.py": ("tests/test_sandbox_limits.py",),
+    "kalshi_research/trading/*.py": _GUARDS,
 }
 """The tests that are enough for `PINNED`."""
 
