@@ -824,6 +824,33 @@ def test_a_change_of_an_earlier_session_is_looked_for_too(venue: Venue) -> None:
     assert change.state == "ACKED"
 
 
+def test_a_long_journal_forgets_what_is_old_and_settled_and_does_not_rest(
+    venue: Venue, monkeypatch
+) -> None:
+    from kalshi_research.trading import journal as module
+
+    monkeypatch.setattr(module, "_FEW_LINES", 5)
+    terms, long_ago = OrderTerms("T", "buy", "yes", 4200, 500), EPOCH - 3 * 86_400
+
+    def settled(key: str, act: str = "create", sent: float = long_ago, order_id: str = "") -> Intent:
+        stored = terms.stored()
+        return Intent(key, act, "ACKED", "gone", stored, sent, order_id, "resting", until=sent)
+
+    venue.desk.journal.write(
+        *(settled(f"old{number}") for number in range(20)),
+        settled("rests"),
+        settled("renamed", order_id="o-x"),
+        settled("change", "cancel", order_id="o-x"),
+        settled("recent", sent=EPOCH - 100),
+    )
+    venue.put("rests")
+    venue.put("x")
+    venue.restart()
+    with pytest.warns(OpenOrdersWarning, match="resting"):
+        account(venue.desk)
+    assert set(venue.desk.journal.intents()) == {"rests", "renamed", "recent"}
+
+
 def test_what_another_kernel_is_sending_now_is_left_alone(venue: Venue, tmp_path: Path) -> None:
     other = Journal(next(tmp_path.glob("*.jsonl"), None) or venue.desk.journal.path)
     terms = OrderTerms("T", "buy", "yes", 4200, 500)
