@@ -279,6 +279,35 @@ def test_panels_are_lines_and_tables_of_what_they_showed(demo: str) -> None:
     assert "javascript" not in demo
 
 
+def test_widgets_stand_as_threads_left_them_after_their_cells_had_ended(tmp_path: Path) -> None:
+    """What changes between two cells reaches nobody who listens to cells: the kernel is asked."""
+    notebook = write_notebook(
+        tmp_path / "late.ipynb",
+        code(
+            "import threading, ipywidgets\n"
+            'field, kernel = ipywidgets.Text("early"), get_ipython().kernel\n'
+            "publish = kernel._publish_status\n"
+            "def told(status, *more, **named):\n"
+            "    publish(status, *more, **named)\n"
+            '    if status == "idle":\n'
+            "        kernel._publish_status = publish\n"
+            '        change = lambda: field.set_trait("value", "as it ended")\n'
+            "        thread = threading.Thread(target=change)\n"
+            "        thread.start()\n"
+            "        thread.join()\n"
+            "kernel._publish_status = told\n"
+            "captured = ipywidgets.Output()\n"
+            'with captured:\n    print("what was captured")\n'
+            "ipywidgets.VBox([field, captured])"
+        ),
+        code("field.value"),
+    )
+    text = Page(write_report(notebook, output=tmp_path / "late.html").read_text("utf-8")).text
+    assert text.count("as it ended") == 2
+    assert "early" not in text
+    assert "what was captured" in text
+
+
 def test_tags_leave_out_or_fold(demo: str) -> None:
     assert "left out\n" not in Page(demo).text
     assert re.search(r"<details><summary>Details</summary><pre class=\"stdout\">folded", demo)

@@ -38,6 +38,7 @@ c.InlineBackend.figure_formats = {"svg", "retina"}
 """
 _CELL_LINE = re.compile(r"Cell In\[\d+\], line (\d+)")
 _MISSING = object()
+_WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 # nbformat looks into the document before it validates it, and stumbles as it happens.
 _NOT_A_NOTEBOOK = (
     nbformat.reader.NotJSONError,
@@ -297,6 +298,7 @@ async def _execute_cells(client: NotebookClient, notebook: NotebookNode, name: s
             await _execute_cell(client, cell, index, f"{name}: code cell {number}")
     sources = await _probe(client, notebook)
     client.set_widgets_metadata()
+    _bring_up_to_date(notebook, sources.pop("widgets"))
     return sources
 
 
@@ -334,6 +336,13 @@ def _failing_line(cell: NotebookNode) -> str:
             if at and int(at.group(1)) <= len(lines):
                 return lines[int(at.group(1)) - 1]
     return next(line for line in lines if line.strip())
+
+
+def _bring_up_to_date(notebook: NotebookNode, states: Mapping[str, Mapping[str, Any]]) -> None:
+    """Give the widgets of a notebook the state that they have in the kernel."""
+    widgets = notebook.metadata.get("widgets", {}).get(_WIDGET_STATE, {}).get("state", {})
+    for key, model in widgets.items():
+        model["state"].update(states.get(key, {}))
 
 
 async def _probe(client: NotebookClient, notebook: NotebookNode) -> dict[str, Any]:

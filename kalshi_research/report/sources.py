@@ -1,7 +1,8 @@
-"""Where the data of an executed notebook came from, asked inside its kernel."""
+"""What only the kernel of a notebook knows: where its data came from, how its widgets stand."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,9 @@ PROBE = (
 """The statement executed after the last cell. It needs no name that the notebook could have changed."""
 
 _MOST = 200
+_CODE = ("_esm", "_css")
+_CAPTURED = "OutputModel"
+"""What an Output widget has captured is known to who executes the notebook, not to the kernel."""
 _COLUMNS = ("environment", "endpoint", "fetched_at", "rows", "complete", "simulated")
 
 
@@ -56,10 +60,32 @@ def found_sources(namespace: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def publish_sources(namespace: Mapping[str, Any]) -> None:
-    """Send `found_sources` to whoever executes the notebook."""
+    """Send `found_sources` and `widget_states` to whoever executes the notebook."""
     from IPython.display import display
 
-    display({MIME: found_sources(namespace)}, raw=True)
+    display({MIME: found_sources(namespace) | {"widgets": widget_states()}}, raw=True)
+
+
+def widget_states() -> dict[str, dict[str, Any]]:
+    """The widgets as they stand, by the id of their models.
+
+    Who executes a notebook hears of changes only while the cell that made them runs; a panel is
+    brought up to date by threads.
+
+    Returns
+    -------
+    dict
+        Empty where the notebook has no widgets.
+    """
+    ipywidgets = sys.modules.get("ipywidgets")
+    if ipywidgets is None:
+        return {}
+    states = ipywidgets.Widget.get_manager_state()["state"]
+    return {
+        key: {name: value for name, value in model["state"].items() if name not in _CODE}
+        for key, model in states.items()
+        if model["model_name"] != _CAPTURED
+    }
 
 
 def _reachable(namespace: Mapping[str, Any]) -> Iterator[Any]:
