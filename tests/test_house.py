@@ -125,7 +125,8 @@ def test_public_functions_are_documented(name: str) -> None:
 def test_the_verb_tells_the_cost(name: str) -> None:
     parameters = inspect.signature(FUNCTIONS[name]).parameters
     changes = re.match(
-        r"(create|amend|decrease|cancel|delete|limit|reset|trigger)_(all_)?order|(dis)?arm$", name
+        r"(prepare|create|amend|decrease|cancel|delete|limit|reset|trigger)_(all_)?order|(dis)?arm$",
+        name,
     )
     follows = name in ("poll", "stream")
     asks = name.startswith(("get_", "search_")) or follows or changes is not None
