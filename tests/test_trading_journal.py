@@ -365,6 +365,14 @@ def test_a_disk_that_cannot_be_read_is_an_error(path: Path, monkeypatch) -> None
     assert journal.get("a") is not None
 
 
+def test_a_stretch_that_is_not_there_any_more_is_not_waited_for(path: Path) -> None:
+    from kalshi_research.trading.handles import read_from
+
+    path.write_bytes(b"abcdef")
+    with path.open("rb") as file:
+        assert read_from(file.fileno(), 2, 100) == b"cdef"
+
+
 def test_while_one_is_alone_with_it_nobody_else_is(path: Path) -> None:
     first, second = Journal(path), Journal(path)
     done: list[str] = []
