@@ -657,6 +657,7 @@ def test_an_order_that_neither_exchange_nor_journal_knows(venue: Venue) -> None:
         with pytest.raises(NotFoundError, match="Nothing was changed"):
             call()
     assert venue.writes == []
+    assert venue.sent("GET /historical/orders") == [], "not everything is read for an id"
     with pytest.raises(NotFoundError, match="has no order o-none of yours"):
         kr.cancel_order(client, "o-none", ticker="T")
     terms = OrderTerms("T", "buy", "yes", 4200, 500)
@@ -849,6 +850,43 @@ def test_a_long_journal_forgets_what_is_old_and_settled_and_does_not_rest(
     with pytest.warns(OpenOrdersWarning, match="resting"):
         account(venue.desk)
     assert set(venue.desk.journal.intents()) == {"rests", "renamed", "recent"}
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_cancel_of_an_earlier_session_is_looked_for_too(venue: Venue, arrived: bool) -> None:
+    made = place(venue)
+    venue.answer(CANCEL, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        kr.cancel_order(venue.client, made)
+    if arrived:
+        venue.cancel(made.order_id)
+    venue.sleep(60)
+    venue.restart()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        (found,) = account(venue.desk)
+    assert (found.act, found.state) == ("cancel", "ACKED" if arrived else "NOT_PLACED")
+    assert bool(told) == (not arrived), "what rests is told"
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_whether_a_cancelled_order_had_been_amended_is_seen_by_its_price(
+    venue: Venue, moved: bool
+) -> None:
+    made = place(venue)
+    venue.answer(AMEND, LOST)
+    venue.desk.pace = _impatient(venue)
+    with pytest.raises(OrderUnknown) as error:
+        kr.amend_order(venue.client, made, price="0.43")
+    if moved:
+        venue.orders[made.order_id]["yes_price_dollars"] = "0.4300"
+    kr.cancel_order(venue.client, made)
+    venue.sleep(30)
+    if not moved:
+        with pytest.raises(OrderNotPlaced, match="the order is as it was"):
+            error.value.resolve()
+    else:
+        assert error.value.resolve().price == Decimal("0.43")
 
 
 def test_what_another_kernel_is_sending_now_is_left_alone(venue: Venue, tmp_path: Path) -> None:
