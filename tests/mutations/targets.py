@@ -32,12 +32,7 @@ _STREAM = (
 )
 
 _GUARDS = ("tests/test_trading_guards.py",)
-_ORDERS = (
-    *_GUARDS,
-    "tests/test_trading_input.py",
-    "tests/test_trading_evidence.py",
-    "tests/test_trading_orders.py",
-)
+_ORDERS = (*_GUARDS, "tests/test_trading_input.py", "tests/test_trading_evidence.py")
 _MONEY = (*_GUARDS, "tests/test_trading_limits.py")
 _TERMS = ("tests/test_ticket.py", "tests/test_trading_input.py")
 
