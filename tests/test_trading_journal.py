@@ -386,10 +386,39 @@ def test_while_one_is_alone_with_it_nobody_else_is(path: Path) -> None:
             other.join(0.2)
         assert done == []
         first.write(intent("a", "SENT"))
+        handle = os.open(path, os.O_RDWR)
+        assert not locks.try_hold(handle), "what is done inside does not let go of it"
+        os.close(handle)
     for other in others:
         other.join(10)
     assert sorted(done) == ["process", "thread"]
     assert set(first.intents()) == {"a", "t", "p"}
+
+
+def test_the_lock_is_taken_once_and_let_go_of_whatever_happens_inside(path: Path, monkeypatch) -> None:
+    from kalshi_research.trading import journal as module
+
+    journal, real, taken = Journal(path), module.hold, []
+    monkeypatch.setattr(module, "hold", lambda handle: taken.append(handle) or real(handle))
+    with journal.locked():
+        journal.write(intent("a"))
+        journal.get("a")
+    assert len(taken) == 1
+    with pytest.raises(ZeroDivisionError), journal.locked():
+        _ = 1 / 0
+    handle = os.open(path, os.O_RDWR)
+    assert locks.try_hold(handle)
+    os.close(handle)
+    with journal.locked():
+        journal.close()  # as at the end of a process
+
+
+def test_a_fold_loses_nothing_that_another_process_wrote_meanwhile(long: Journal, path: Path) -> None:
+    other = Journal(path)
+    long.get("1")
+    other.write(intent("fresh", "SENT"))
+    assert long.fold(lambda _: False)
+    assert "fresh" in Journal(path).intents()
 
 
 def test_who_lives(path: Path) -> None:
