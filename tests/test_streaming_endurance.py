@@ -193,6 +193,7 @@ def held(live: Any) -> tuple[int, int, int]:
     return threading.active_count(), handles(), counted[0]
 
 
+@pytest.mark.timeout(240)
 def test_two_hundred_broken_connections_leave_nothing_and_each_is_a_row(
     venue: Faulty, tmp_path: Path
 ) -> None:
