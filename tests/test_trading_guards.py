@@ -375,6 +375,7 @@ def test_an_amend_that_was_made_and_not_answered_is_looked_up(venue: Venue) -> N
     after = kr.amend_order(venue.client, made, quantity=4)
     assert (after.remaining, after.note) == (4, "seen on the exchange")
     assert len(venue.sent(AMEND)) == 1
+    assert venue.sent("GET /portfolio/orders") == [], "one order is asked for by its id"
 
 
 # What provably was not sent
@@ -678,6 +679,87 @@ def test_an_order_that_no_read_shows_yet_is_changed_by_what_the_journal_knows(ve
     (body,) = venue.sent(AMEND)
     assert (body["side"], body["price"], body["count"]) == ("ask", "0.4200", "4.00")
     venue.orders[made.order_id] = row
+
+
+@pytest.mark.parametrize(
+    "stale",
+    [
+        {"remaining_count_fp": "5.00", "fill_count_fp": "0.00"},
+        {"remaining_count_fp": "4.00", "fill_count_fp": "0.00"},
+        {"yes_price_dollars": "0.4100"},
+    ],
+)
+def test_a_change_waits_for_reads_that_show_what_is_known_already(
+    venue: Venue, stale: dict[str, str]
+) -> None:
+    venue.answer(CREATE, lambda v, _m, _r, asked: (201, v.take(asked["body"], filled="1.00")))
+    made = place(venue)  # 5, of which 1 is filled at once
+    kr.decrease_order(venue.client, made, by=1)
+    assert venue.elapsed == 0
+    late = venue.orders[made.order_id] | stale
+    venue.answer("GET /portfolio/orders/o-*", *[(200, {"order": late})] * 3)
+    assert kr.decrease_order(venue.client, made, by=1).remaining == 2
+    assert venue.elapsed > 0
+    assert venue.orders[made.order_id]["remaining_count_fp"] == "2.00"
+
+
+def test_what_somebody_else_changed_is_believed_after_a_while(venue: Venue) -> None:
+    made = place(venue)
+    venue.orders[made.order_id]["yes_price_dollars"] = "0.3000"
+    after = kr.amend_order(venue.client, made, quantity=4)
+    assert (after.price, after.remaining) == (Decimal("0.30"), 4)
+    assert 10 <= venue.elapsed < 15
+    began = venue.elapsed
+    venue.orders[made.order_id]["status"] = "canceled"
+    with pytest.raises(InputError, match="is canceled"):
+        kr.amend_order(venue.client, made, quantity=3)
+    assert venue.elapsed == began, "what has ended does not change any more"
+
+
+def test_a_change_that_another_came_after_is_closed_and_told(venue: Venue) -> None:
+    made = place(venue)
+    venue.answer(AMEND, lambda v, *_: v.orders[made.order_id].update(yes_price_dollars="0.2500") or BUSY)
+    after = kr.amend_order(venue.client, made, quantity=4)
+    assert (after.price, after.remaining) == (Decimal("0.25"), 5)
+    assert "another change came after it" in after.note
+    assert venue.elapsed >= 10
+
+
+def test_many_changes_are_looked_for_in_one_walk(venue: Venue) -> None:
+    venue.desk.pace = _impatient(venue)
+    made = [place(venue, f"0.{cents}") for cents in range(10, 18)]
+    for one in made:
+        venue.answer(
+            DECREASE, lambda v, _m, route, asked: v.change(route.split("/")[4], asked["body"]) and BUSY
+        )
+        venue.answer("GET /exchange/user_data_timestamp", BUSY)
+        with pytest.raises(OrderUnknown):
+            kr.decrease_order(venue.client, one, by=1)
+    venue._scripts.clear()
+    venue.restart()
+    venue.seen.clear()
+    with pytest.warns(OpenOrdersWarning, match="8 resting"):
+        assert {intent.state for intent in account(venue.desk)} == {"ACKED"}
+    assert venue.sent("GET /portfolio/orders/o-*") == []
+
+
+def test_an_order_is_not_taken_for_found_while_it_is_being_sent(venue: Venue) -> None:
+    place(venue, "0.10")
+    client = venue.client
+
+    def first(middle: Callable[[], None]) -> Any:
+        def answer(venue: Venue, _m: str, _r: str, asked: dict[str, Any]) -> tuple[int, Any]:
+            receipt = venue.take(asked["body"])
+            middle()
+            return 201, receipt
+
+        venue.answer(CREATE, answer)
+        return place(venue, client_order_id="mine")
+
+    one, _ = both_at_once(first, lambda: kr.get_open_orders(client))
+    assert (one.state, one.note) == ("resting", "")
+    text = venue.desk.journal.path.read_text().splitlines()
+    assert [line.count('"key":"mine"') for line in text].count(1) == 3, "prepared, sent, acknowledged"
 
 
 def test_a_cancelled_order_of_elsewhere_that_is_not_shown_any_more(venue: Venue) -> None:

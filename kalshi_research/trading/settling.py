@@ -149,8 +149,7 @@ def _look(desk: Desk, pending: list[Intent]) -> None:
         found = _concluded(desk, intent, order, seen) if order is not None else None
         if found is not None:
             known[intent.key] = found
-    if known:
-        desk.journal.settle(known)
+    desk.journal.settle(known)
 
 
 def _concluded(desk: Desk, intent: Intent, order: OrderFacts, seen: Sighting) -> dict[str, Any] | None:
