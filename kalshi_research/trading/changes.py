@@ -13,14 +13,9 @@ from kalshi_research.trading.cancelling import cancel
 from kalshi_research.trading.changing import amend, decrease
 from kalshi_research.trading.desk import desk_of, order_id_of
 from kalshi_research.trading.placing import check_key
+from kalshi_research.trading.reading import read_expiration, read_price, read_quantity
 from kalshi_research.trading.standing import known_order, terms_of
-from kalshi_research.trading.terms import (
-    check_ticker,
-    quantity_text,
-    read_expiration,
-    read_price,
-    read_quantity,
-)
+from kalshi_research.trading.terms import check_ticker, quantity_text
 
 if TYPE_CHECKING:
     from kalshi_research.client import Client

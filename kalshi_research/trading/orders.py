@@ -12,11 +12,8 @@ from kalshi_research.trading.accounting import account
 from kalshi_research.trading.batches import place_all
 from kalshi_research.trading.desk import desk_of
 from kalshi_research.trading.placing import check_key, place
-from kalshi_research.trading.terms import (
-    OrderTerms,
-    check_ticker,
-    read_terms,
-)
+from kalshi_research.trading.reading import read_terms
+from kalshi_research.trading.terms import OrderTerms, check_ticker
 from kalshi_research.trading.ticket import OrderTicket
 
 if TYPE_CHECKING:

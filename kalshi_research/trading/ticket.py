@@ -23,6 +23,8 @@ from kalshi_research.fees import FeeTerms
 from kalshi_research.money import COUNT_SCALE, MONEY_SCALE, PRICE_SCALE, fixed_text, parse_fixed
 from kalshi_research.provenance import is_simulated
 from kalshi_research.trading.estimate import Estimate, Ladder, estimate, ladder_of, money
+from kalshi_research.trading.fields import Figure, Flag, Text, Word
+from kalshi_research.trading.reading import read_quantity, read_terms
 from kalshi_research.trading.requests import create_body
 from kalshi_research.trading.rules import MarketRules
 from kalshi_research.trading.terms import (
@@ -34,8 +36,6 @@ from kalshi_research.trading.terms import (
     as_text,
     price_text,
     quantity_text,
-    read_quantity,
-    read_terms,
 )
 
 __all__ = ["OrderTicket"]
@@ -60,62 +60,6 @@ _EDITED: Final = (
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-class _Word(traitlets.TraitType[str, str]):
-    """One of a few words; anything else is refused with the list."""
-
-    def __init__(self, words: tuple[str, ...], **options: Any) -> None:
-        super().__init__(words[0], **options)
-        self.words = words
-
-    def validate(self, obj: Any, value: Any) -> str:
-        """The word, or `InputError`."""
-        del obj
-        if value not in self.words:
-            raise InputError(
-                f"{self.name}={printable(repr(value), 40)} is unknown; choose {', '.join(self.words)}."
-            )
-        return str(value)
-
-
-class _Text(traitlets.TraitType[str, Any]):
-    """Text; nothing else is one."""
-
-    default_value = ""
-
-    def validate(self, obj: Any, value: Any) -> str:
-        """The text, or `InputError`."""
-        del obj
-        if not isinstance(value, str):
-            raise InputError(f"{self.name} must be text, not {printable(repr(value), 40)}.")
-        return value
-
-
-class _Figure(traitlets.TraitType[str, Any]):
-    """A number as the text a person writes; a double becomes the decimal it stands for."""
-
-    default_value = ""
-
-    def __init__(self, scale: int, **options: Any) -> None:
-        super().__init__("", **options)
-        self.scale = scale
-
-    def validate(self, obj: Any, value: Any) -> str:
-        """The text; whether it is a price on the grid is for the blockers to say."""
-        del obj
-        return "" if value is None else as_text(value, self.scale)
-
-
-class _Flag(traitlets.TraitType[bool, bool]):
-    default_value = False
-
-    def validate(self, obj: Any, value: Any) -> bool:
-        """True or False, or `InputError`."""
-        del obj
-        if not isinstance(value, bool):
-            raise InputError(f"{self.name} must be True or False, not {printable(repr(value), 40)}.")
-        return value
 
 
 class OrderTicket(traitlets.HasTraits):
@@ -178,21 +122,21 @@ class OrderTicket(traitlets.HasTraits):
     (False, ["the price '1.2' does not lie between 0 and 1 dollar; the nearest valid price is 0.99"])
     """
 
-    ticker = _Text("")
-    action = _Word(ACTIONS)
-    outcome = _Word(OUTCOMES)
-    quantity = _Figure(COUNT_SCALE)
-    price = _Figure(PRICE_SCALE)
-    time_in_force = _Word(TIMES_IN_FORCE)
-    post_only = _Flag()
-    reduce_only = _Flag()
-    cancel_on_pause = _Flag()
+    ticker = Text("")
+    action = Word(ACTIONS)
+    outcome = Word(OUTCOMES)
+    quantity = Figure(COUNT_SCALE)
+    price = Figure(PRICE_SCALE)
+    time_in_force = Word(TIMES_IN_FORCE)
+    post_only = Flag()
+    reduce_only = Flag()
+    cancel_on_pause = Flag()
     expires: traitlets.Any = traitlets.Any(None, allow_none=True)
-    self_trade_prevention = _Word(SELF_TRADE)
-    order_group = _Text("")
+    self_trade_prevention = Word(SELF_TRADE)
+    order_group = Text("")
     subaccount: traitlets.Any = traitlets.Any(None, allow_none=True)
     warnings: traitlets.List[str] = traitlets.List(traitlets.Unicode())
-    confirmed = _Flag()
+    confirmed = Flag()
 
     blockers: traitlets.List[str] = traitlets.List(traitlets.Unicode(), read_only=True)
     cost: traitlets.Any = traitlets.Any(None, read_only=True)
