@@ -137,9 +137,7 @@ def prepare_order(client: Client, ticker: str, **fields: Any) -> OrderTicket:
     >>> print(*ticket.blockers)
     the price '0.023' is not on the price grid of this market; the nearest valid price is 0.02 or 0.03
     """
-    ticket = OrderTicket(
-        check_ticker(ticker), **fields
-    )  # a wrong field is said before anything is asked
+    ticket = OrderTicket(ticker, **fields)  # a wrong field is said before anything is asked
     found = look_up(client, ticker)
     ticket = OrderTicket(ticker, now=(lambda: found.at) if client.simulated else client.clock, **fields)
     found.tell(ticket)
