@@ -345,3 +345,24 @@ def test_other_writes_say_that_they_are_not_available(caller: Caller) -> None:
     assert answer.status_code == 404
     error = answer.json()["error"]
     assert (error["code"], error["details"]) == ("not_found", f"POST {path} is not available here")
+
+
+def test_a_page_of_trades_costs_as_much_as_it_shows() -> None:
+    """And pages of a fresh exchange are those of one that has looked at everything before."""
+    with Sandbox() as fresh, Sandbox() as known, Caller(fresh) as one, Caller(known) as other:
+        other.get("/markets/trades", is_block_trade="true")
+        world = fresh._exchange.world
+        assert one.get("/markets/trades") == other.get("/markets/trades")
+        assert len(world._histories) < len(world.markets) / 3
+        cursor = ""
+        for _ in range(4):
+            pages = [
+                caller.get("/markets/trades", limit=900, **({"cursor": cursor} if cursor else {}))
+                for caller in (one, other)
+            ]
+            assert pages[0] == pages[1]
+            cursor = pages[0]["cursor"]
+        assert len(world._histories) < len(world.markets) / 2
+        for query in ({"max_ts": NOW - 9 * DAY}, {"min_ts": NOW - 600}, {"max_ts": NOW - 40 * DAY},
+                      {"min_ts": NOW - 3 * DAY, "max_ts": NOW - DAY, "limit": 1000}):  # fmt: skip
+            assert one.get("/markets/trades", **query) == other.get("/markets/trades", **query)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.sandbox.exchange import OVERLAP, Exchange
-from kalshi_research.sandbox.instants import SECOND
-from kalshi_research.sandbox.queries import Query, cut_page, first_below
+from kalshi_research.sandbox.instants import DAY, SECOND
+from kalshi_research.sandbox.queries import Query, cursor_key, cut_page, first_below
 from kalshi_research.sandbox.refusals import bad_combination, bad_value, missing, not_found
 from kalshi_research.sandbox.views import market_view, orderbook_view, trade_views, updated_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kalshi_research.sandbox.world import MarketSpec, Tick
 
@@ -215,7 +215,10 @@ def _trade_page(exchange: Exchange, query: Query, low: int | None, high: int | N
     above = None if latest is None else latest * SECOND + 1
     high = min((bound for bound in (high, above) if bound is not None), default=None)
     world = exchange.world
-    rows = (world.ticks(ticker) if ticker in world.markets else []) if ticker else world.all_ticks()
+    if ticker:
+        rows: Sequence[Tick] = world.ticks(ticker) if ticker in world.markets else []
+    else:
+        rows = world.all_ticks() if block is not None else _enough(exchange, query, high, limit)
     start = 0 if high is None else first_below(rows, _time, high)
     stop = len(rows) if low is None else first_below(rows, _time, low)
     chosen = rows[start:stop]
@@ -223,6 +226,19 @@ def _trade_page(exchange: Exchange, query: Query, low: int | None, high: int | N
         chosen = [tick for tick in chosen if tick.block == block]
     page = cut_page(chosen, lambda tick: (tick.time, tick.trade_id), query.text("cursor"), limit)
     return {"cursor": page.cursor, "trades": trade_views(page.rows)}
+
+
+def _enough(exchange: Exchange, query: Query, high: int | None, limit: int) -> Sequence[Tick]:
+    """The trades of all markets as far back as a page needs them: mostly a day, else all."""
+    world = exchange.world
+    bounds = [(world.now + 1 if high is None else high, "")]
+    after = cursor_key(query.text("cursor"))
+    if after is not None:
+        bounds.append(after)
+    bound = min(bounds)
+    rows = world.ticks_since(bound[0] - DAY)
+    start = first_below(rows, lambda tick: (tick.time, tick.trade_id), bound)
+    return rows if len(rows) - start > limit else world.all_ticks()
 
 
 def _instant(seconds: int | None) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, repeat, takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -211,6 +211,18 @@ class World:
             rows.add(sorted(fresh))
             self._open = [ticker for ticker in asked if self.markets[ticker].settled > self.now]
             return rows
+
+    def ticks_since(self, instant: int) -> NewestFirst:
+        """The trades of all markets from now back to an instant, or farther, newest first.
+
+        Only what could trade since then is asked, until all trades have been asked for once.
+        """
+        with self._lock:
+            if self._all_ticks[1]:
+                return self.all_ticks()
+            asked = [ticker for ticker, market in self.markets.items() if market.closes >= instant]
+            rows = (takewhile(lambda tick: tick.time >= instant, self.ticks(name)) for name in asked)
+            return NewestFirst(chain.from_iterable(rows))
 
     def _fresh(self, ticker: str, counts: dict[str, int]) -> list[Tick]:
         """The trades of a market that have happened since they were counted last, oldest first."""
