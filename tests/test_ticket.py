@@ -5,6 +5,7 @@ from __future__ import annotations
 import decimal
 import json
 import re
+import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -461,6 +462,61 @@ def test_twenty_threads_take_one_order() -> None:
     with ThreadPoolExecutor(20) as pool:
         tokens = [token for token in pool.map(click, range(20)) if token]
     assert len(tokens) == 1
+
+
+def beside(call: Any) -> Any:
+    """Begin a call in another thread the first time this is asked, and give it a moment."""
+    thread = threading.Thread(target=call)
+
+    def middle() -> threading.Thread:
+        if not thread.ident:
+            thread.start()
+            thread.join(0.3)  # it is done at once, unless something makes it wait
+        return thread
+
+    return middle
+
+
+def test_a_second_click_in_the_middle_of_the_first_finds_nothing() -> None:
+    made, taken = ticket(), []
+
+    def click() -> None:
+        try:
+            taken.append(made.take())
+        except InputError:
+            taken.append(None)
+
+    made.confirm()
+    middle = beside(click)
+    made._now = lambda: middle() and NOW
+    click()
+    middle().join(10)
+    assert len(taken) == 2
+    assert taken.count(None) == 1
+
+
+def test_an_edit_in_the_middle_of_a_look_is_not_forgotten() -> None:
+    made = ticket()
+    middle = beside(lambda: made.edit(price="0.43"))
+    made._now = lambda: middle() and NOW
+    made.refresh()
+    middle().join(10)
+    assert made.cost == Decimal("4.300000")
+    assert made.sentence == "buy 10 YES of T at $0.43"
+
+
+def test_what_is_told_in_the_middle_of_something_else_is_not_forgotten() -> None:
+    made = ticket(action="sell")
+    middle = beside(lambda: made.load(position=10))
+
+    class Slow(dict[str, Any]):
+        def get(self, name: str, default: Any = None) -> Any:
+            middle()
+            return super().get(name, default)
+
+    made.load(Slow(market(ticker="U")))
+    middle().join(10)
+    assert (made.ticker, made.cost) == ("U", 0), "ten are held, so selling ten needs nothing"
 
 
 def test_what_is_blocked_cannot_be_confirmed() -> None:

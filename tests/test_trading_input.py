@@ -50,6 +50,7 @@ NEW: dict[str, Callable[[Venue, dict[str, Any]], Any]] = {
 }
 PRICES = (
     ("0.425", r"nearest valid price is 0\.42 or 0\.43"),
+    ("0.42501", r"nearest valid price is 0\.42 or 0\.43"),
     (0.1 + 0.2, r"nearest valid price is 0\.30 or 0\.31"),
     ("0", r"nearest valid price is 0\.01"),
     (0, r"nearest valid price is 0\.01"),
@@ -209,6 +210,19 @@ def test_a_decrease_to_what_remains_by_nothing_or_by_both(venue: Venue) -> None:
     assert kr.decrease_order(venue.client, order, by=5).remaining == 0
     order = venue.put()["order_id"]
     assert kr.decrease_order(venue.client, order, to="0").remaining == 0
+
+
+def test_numbers_of_other_kinds_are_taken_for_what_they_are(venue: Venue) -> None:
+    import numpy as np
+
+    for quantity, price in ((np.int64(5), np.float64(0.42)), (Decimal("5.0"), Decimal("0.420"))):
+        made = kr.create_order(venue.client, "T", quantity=quantity, price=price, action="buy")
+        assert (made.quantity, made.price) == (5, Decimal("0.42"))
+    for wrong in ({"quantity": np.True_}, {"price": np.bool_(0)}, {"price": np.float64("nan")}):
+        before = len(venue.writes)
+        with pytest.raises(InputError, match="nothing was sent"):
+            kr.create_order(venue.client, "T", **{"quantity": 5, "price": "0.42", **wrong})
+        assert len(venue.writes) == before
 
 
 @pytest.mark.parametrize("status", ["canceled", "executed"])
