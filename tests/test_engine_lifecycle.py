@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from kalshi_research.errors import InputError
-from kalshi_research.fees import BROKER_PRECISION
+from kalshi_research.fees import BROKER_PRECISION, FeeTerms
 from kalshi_research.money import PriceGrid
 from kalshi_research.sandbox.engine import (
     SECOND,
@@ -15,6 +16,7 @@ from kalshi_research.sandbox.engine import (
     Engine,
     EngineOptions,
     ExchangeUpdate,
+    FeeUpdate,
     Lifecycle,
     MarketSpec,
     OrderUpdate,
@@ -476,3 +478,16 @@ def test_a_settlement_tells_what_either_side_had_and_what_it_cost() -> None:
     assert (a.yes_count, a.yes_cost, a.no_count, a.no_cost) == (300, 1_200_000, 0, 0)
     assert (b.yes_count, b.yes_cost, b.no_count, b.no_cost) == (0, 0, 300, 1_800_000)
     assert (a.revenue, b.revenue) == (3_000_000, 0)
+
+
+def test_new_fees_of_an_event_are_told_once() -> None:
+    engine = exchange()
+    engine.create_market(MarketSpec("N", "E", 0, HOUR))
+    engine.drain()
+    terms = FeeTerms("quadratic", Fraction(1, 2))
+    engine.advance(5)
+    engine.set_event_fees("E", terms)
+    (told,) = engine.drain()
+    assert isinstance(told, FeeUpdate)
+    assert (told.event_ticker, told.terms, told.time) == ("E", terms, 5)
+    assert {market.fees for market in engine.markets.values()} == {terms}
