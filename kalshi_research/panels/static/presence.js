@@ -17,11 +17,12 @@ export default {
       inside = entries.at(-1).isIntersecting;
       look();
     });
-    // It is put into its place after it was made.
+    // It is put into its place after it was made; where it never is, it counts as seen.
+    let tries = 600;
     const watch = () => {
       const panel = el.closest('.kr-panel');
       if (panel) observer.observe(panel);
-      else if (said !== false) waiting = requestAnimationFrame(watch);
+      else if ((tries -= 1)) waiting = requestAnimationFrame(watch);
     };
     let waiting = requestAnimationFrame(watch);
     document.addEventListener('visibilitychange', look);
