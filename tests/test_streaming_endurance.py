@@ -69,8 +69,9 @@ def test_nothing_grows_with_the_messages(record: bool) -> None:
     if record:
         assert found["dropped"] == 0
         assert found["rows"] >= 160_000
-    # One block for each trade would be 4,000, one for each message 80,000.
-    assert found["blocks"][-1] - found["blocks"][1] < 2_000, found
+    # A kept trade is four blocks or more, 16,000 in all; spellings of numbers, which are kept up to
+    # a limit, and the moments of audits make a difference of some thousands.
+    assert found["blocks"][-1] - found["blocks"][1] < 8_000, found
     assert found["objects"][-1] - found["objects"][1] < 1_500, found
 
 
@@ -221,7 +222,7 @@ def test_two_hundred_broken_connections_leave_nothing_and_each_is_a_row(
                     until(lambda goal=goal: settled(goal), 20)
                     venue.churn(5)
 
-            def blocks() -> int:
+            def objects() -> int:
                 """All is quiet, and the exchange, which is of this process too, has forgotten."""
                 until(lambda: len(venue.sockets) == 1)
                 until(live._engine.backfill._pool._work_queue.empty, 60, "questions stay unasked")
@@ -229,16 +230,16 @@ def test_two_hundred_broken_connections_leave_nothing_and_each_is_a_row(
                 for kept in (venue.handshakes, venue.commands, venue.questions, venue._closing):
                     venue.do(kept.clear)
                 gc.collect()
-                return sys.getallocatedblocks()
+                return len(gc.get_objects())
 
             break_it(60)
             until(lambda: live.health.backfilled >= 2)
-            before, begin = held(live), blocks()
+            before, begin = held(live), objects()
             break_it(140)
-            grown = blocks() - begin
+            grown = objects() - begin
             until(lambda: held(live) <= before, what=f"{held(live)} threads, files, tasks; had {before}")
-            # One message kept of each connection would be thousands.
-            assert grown < 4_000
+            # A connection that is kept is dozens of objects, thousands in all.
+            assert grown < 1_000
             assert len(recorder._rows._recent) <= 4
             reconnects = live.health.reconnects
         assert recorder.dropped == 0
