@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -237,6 +238,27 @@ def test_the_connection_is_closed_with_a_code(
         anna.next()
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == code
+
+
+def test_a_connection_that_is_closed_does_not_wait_for_the_other_end(
+    venue: Venue, server: Server, faults: Faults
+) -> None:
+    """This client says nothing any more, not even goodbye."""
+    faults.add("link:close", "WS /subscribed", code=1008)
+    headers = server.headers() | {
+        "Host": f"127.0.0.1:{server.port}", "Upgrade": "websocket", "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Version": "13",
+    }  # fmt: skip
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    command = b'{"id":1,"cmd":"subscribe","params":{"channels":["trade"]}}'
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as bare:
+        bare.sendall("\r\n".join(["GET /trade-api/ws/v2 HTTP/1.1", *lines, "", ""]).encode())
+        heard = bare.recv(4096)
+        bare.sendall(bytes((0x81, 0x80 | len(command), 0, 0, 0, 0)) + command)
+        while part := bare.recv(4096):  # ends with the end of the connection
+            heard += part
+    assert heard.startswith(b"HTTP/1.1 101 ")
+    assert heard.endswith(b"\x88\x02\x03\xf0")
 
 
 @pytest.mark.parametrize("variant", ["FIN", "RST"])
