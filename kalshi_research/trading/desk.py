@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Desk", "desk_of", "journal_at"]
 
+_READ_LEAST: Final = 4.0
+"""For a read, however quick the pace: a thousand rows on a busy machine take that long [s]."""
 _RULES_LAST: Final = 30.0
 """How long the rules of a market are taken for current [s]."""
 
@@ -144,7 +146,7 @@ class Desk:
     @property
     def read_seconds(self) -> float:
         """Time for one read [s]."""
-        return max(1.0, self.pace.seconds(self.pace.deadline))
+        return max(_READ_LEAST, self.pace.seconds(self.pace.deadline))
 
     def present(self, *, fresh: bool = True) -> datetime:
         """The present of the exchange; a simulated one has its own, which may be asked `fresh`."""
