@@ -527,6 +527,17 @@ def test_what_is_blocked_cannot_be_confirmed() -> None:
         made.confirm()
 
 
+def test_what_others_warn_of_cannot_be_confirmed_either() -> None:
+    made = ticket(warnings=["the limit of a day is reached"])
+    made.confirmed = True
+    assert (made.confirmed, made.client_order_id) == (False, "")
+    made.warnings = []
+    made.confirmed = True
+    assert (made.confirmed, len(made.client_order_id)) == (True, 36)
+    made.confirmed = False
+    assert made.client_order_id == ""
+
+
 def test_several_edits_are_one_and_unknown_fields_are_refused() -> None:
     made = ticket(known={"book": BOOK})
     seen: list[list[str]] = []
@@ -668,6 +679,22 @@ def test_position_and_balance() -> None:
     assert "position that this order makes smaller" in made.blockers[0]
     made.load(position=4.0)
     assert made.blockers == []
+
+
+@pytest.mark.parametrize("ranges", [None, "x", "{}", "5", 5, {}, "null"])
+def test_a_market_whose_grid_cannot_be_read_is_said_by_its_name(ranges: Any) -> None:
+    with pytest.raises(DecodeError, match="the price grid of T cannot be read"):
+        MarketRules.of(market() | {"price_ranges": ranges})
+
+
+def test_what_is_no_position_or_balance_is_said_by_its_name() -> None:
+    for wrong in ("x", "1e3", "0.0000001", True, [4]):
+        for name in ("position", "balance"):
+            with pytest.raises(InputError, match=f"^{name}: "):
+                ticket().load(**{name: wrong})
+    for held in (-4, "-4.00", -4.0, Decimal(-4)):
+        made = ticket(known={"position": held})
+        assert made.cost == Decimal("2.520000"), "4 of 10 close a position in NO"
 
 
 def test_another_market_forgets_book_and_position() -> None:

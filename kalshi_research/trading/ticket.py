@@ -24,7 +24,7 @@ from kalshi_research.money import COUNT_SCALE, MONEY_SCALE, PRICE_SCALE, fixed_t
 from kalshi_research.provenance import is_simulated
 from kalshi_research.trading.estimate import Estimate, Ladder, estimate, ladder_of, money
 from kalshi_research.trading.fields import Figure, Flag, Text, Word
-from kalshi_research.trading.reading import read_quantity, read_terms
+from kalshi_research.trading.reading import read_terms
 from kalshi_research.trading.requests import create_body
 from kalshi_research.trading.rules import MarketRules
 from kalshi_research.trading.terms import (
@@ -321,7 +321,7 @@ class OrderTicket(traitlets.HasTraits):
 
     @traitlets.validate("confirmed")
     def _may_be_confirmed(self, proposal: Any) -> bool:
-        return bool(proposal["value"]) and not self.blockers and self._terms is not None
+        return bool(proposal["value"]) and not self.blockers
 
     def _agreed(self, change: Any) -> None:
         # One confirmation is one order: its id is drawn here, before anything is sent.
@@ -409,12 +409,8 @@ class OrderTicket(traitlets.HasTraits):
 
 
 def _signed(value: object, scale: int, what: str) -> int:
-    if scale == COUNT_SCALE:
-        text = as_text(value, scale)
-        count, problem = read_quantity(text.removeprefix("-"))
-        if text.strip("-0.") == "":
-            return 0
-        if problem:
-            raise InputError(f"{what}: {problem}.")
-        return -count if text.startswith("-") else count
-    return parse_fixed(as_text(value, scale), scale)
+    try:
+        return parse_fixed(as_text(value, scale), scale)
+    except InputError as error:
+        problem = str(error)
+    raise InputError(f"{what}: {problem}.")
