@@ -27,7 +27,6 @@ _STREAM = (
     "tests/test_sandbox_faults_stream.py",
     "tests/test_dialect_2025_payloads.py",
     "tests/test_dialect_2025_stream.py",
-    "tests/test_sandbox_time.py",
     "tests/test_sandbox_keys.py",
 )
 
