@@ -8,19 +8,19 @@ import weakref
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-import pandas as pd
-
-from kalshi_research.analysis import market_fee_terms
-from kalshi_research.fees import FeeTerms, fee_terms
-from kalshi_research.market_data import get_event, get_market, get_orderbook, get_series
+from kalshi_research.market_data import get_market, get_orderbook
 from kalshi_research.market_data.tiers import exchange_time
 from kalshi_research.portfolio import get_balance, get_positions
 from kalshi_research.trading import get_open_orders
+from kalshi_research.trading.preparing import fees_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    import pandas as pd
+
     from kalshi_research.client import Client
+    from kalshi_research.fees import FeeTerms
 
 __all__ = ["Account", "Looks", "MarketLook", "looks_of"]
 
@@ -152,7 +152,7 @@ class Looks:
         def look() -> MarketLook:
             market = get_market(client, ticker)
             now = exchange_time(client).to_pydatetime()
-            fees = self.ask(("fees", ticker), lambda: _fees(client, market, now), within=_FEES)
+            fees = self.ask(("fees", ticker), lambda: fees_of(client, market, now), within=_FEES)
             return MarketLook(market, get_orderbook(client, ticker), fees, now)
 
         return self.ask(("market", ticker), look, within=within)
@@ -212,17 +212,3 @@ def looks_of(client: Client) -> Looks:
         if found is None:
             found = _LOOKS[client] = Looks(client)
         return found
-
-
-def _fees(client: Client, market: pd.DataFrame, now: datetime) -> FeeTerms:
-    """What the market charges."""
-    event = get_event(client, str(market["event_ticker"].iloc[0]))
-    series = get_series(client, str(event["series_ticker"].iloc[0]))
-    terms = market_fee_terms(market, event, series).iloc[0]
-    waived = terms["fee_waiver_expiration_time"]
-    return fee_terms(
-        str(terms["fee_type"]),
-        float(terms["fee_multiplier"]),
-        waived_until=None if pd.isna(waived) else waived.to_pydatetime(),
-        at=now,
-    )

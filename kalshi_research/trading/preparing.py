@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,78 +11,27 @@ from kalshi_research.fees import FeeTerms, fee_terms
 from kalshi_research.market_data import get_event, get_market, get_orderbook, get_series
 from kalshi_research.market_data.tiers import exchange_time
 from kalshi_research.portfolio import get_balance, get_positions
-from kalshi_research.trading.terms import check_ticker
 from kalshi_research.trading.ticket import OrderTicket
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from kalshi_research.client import Client
 
-__all__ = ["Outlook", "look_up", "prepare_order"]
+__all__ = ["fees_of", "prepare_order"]
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """A market as it stands, and what one's own account has in it.
-
-    Attributes
-    ----------
-    market : DataFrame
-        One row, as of `get_market`.
-    book : DataFrame
-        As of `get_orderbook`.
-    fees : FeeTerms
-    at : datetime
-        When that was, by the clock of the exchange.
-    position, balance : float or None
-        [contracts], negative for NO, and [dollars]; None without a key.
-    """
-
-    market: pd.DataFrame
-    book: pd.DataFrame
-    fees: FeeTerms
-    at: datetime
-    position: float | None = None
-    balance: float | None = None
-
-    def tell(self, ticket: OrderTicket) -> None:
-        """Tell a ticket all of it."""
-        ticket.load(
-            self.market,
-            book=self.book,
-            position=self.position,
-            balance=self.balance,
-            fees=self.fees,
-        )
-
-
-def look_up(client: Client, ticker: str, *, fees: FeeTerms | None = None) -> Outlook:
-    """Ask what there is to know about a market before an order.
+def fees_of(client: Client, market: pd.DataFrame, at: datetime) -> FeeTerms:
+    """What a market charges at a moment, asked of its event and its series.
 
     Parameters
     ----------
     client : Client
-    ticker : str
-    fees : FeeTerms, optional
-        What the market charges, where it is known already; else event and series are asked.
+    market : DataFrame
+        One row, as of `get_market`.
+    at : datetime
+        Aware; a waiver of fees ends some day.
     """
-    market = get_market(client, check_ticker(ticker))
-    at = exchange_time(client).to_pydatetime().astimezone(UTC)
-    position = balance = None
-    if client.signed:
-        held = get_positions(client, ticker, progress=False)
-        position = float(held["position"].iloc[0]) if len(held) else 0.0
-        balance = float(get_balance(client)["balance"].iloc[0])
-    return Outlook(
-        market=market,
-        book=get_orderbook(client, ticker),
-        fees=fees or _fees(client, market, at),
-        at=at,
-        position=position,
-        balance=balance,
-    )
-
-
-def _fees(client: Client, market: pd.DataFrame, at: datetime) -> FeeTerms:
     event = get_event(client, str(market["event_ticker"].iloc[0]))
     series = get_series(client, str(event["series_ticker"].iloc[0]))
     terms = market_fee_terms(market, event, series).iloc[0]
@@ -137,8 +84,16 @@ def prepare_order(client: Client, ticker: str, **fields: Any) -> OrderTicket:
     >>> print(*ticket.blockers)
     the price '0.023' is not on the price grid of this market; the nearest valid price is 0.02 or 0.03
     """
-    ticket = OrderTicket(ticker, **fields)  # a wrong field is said before anything is asked
-    found = look_up(client, ticker)
-    ticket = OrderTicket(ticker, now=(lambda: found.at) if client.simulated else client.clock, **fields)
-    found.tell(ticket)
+    OrderTicket(ticker, **fields)  # a wrong field is said before anything is asked
+    market = get_market(client, ticker)
+    at = exchange_time(client).to_pydatetime()
+    ticket = OrderTicket(ticker, now=(lambda: at) if client.simulated else client.clock, **fields)
+    held = get_positions(client, ticker, progress=False) if client.signed else None
+    ticket.load(
+        market,
+        book=get_orderbook(client, ticker),
+        position=None if held is None else float(held["position"].sum()),
+        balance=float(get_balance(client)["balance"].iloc[0]) if client.signed else None,
+        fees=fees_of(client, market, at),
+    )
     return ticket
