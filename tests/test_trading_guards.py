@@ -1634,6 +1634,18 @@ def test_what_an_exchange_removed_is_told_as_a_refusal(venue: Venue) -> None:
     assert venue.states == ["NOT_PLACED"], "by evidence"
 
 
+def test_looking_in_vain_writes_nothing_down(venue: Venue) -> None:
+    venue.desk.pace = _impatient(venue)
+    venue.answer(CREATE, LOST)
+    with pytest.raises(OrderUnknown) as error:
+        place(venue)
+    before = venue.desk.journal.path.read_bytes()
+    for _ in range(2):
+        with pytest.raises(OrderUnknown):
+            error.value.resolve()
+    assert venue.desk.journal.path.read_bytes() == before
+
+
 def test_what_is_known_of_an_unknown_order_is_the_reason(venue: Venue) -> None:
     venue.desk.pace = _impatient(venue)
     for said, known in ((BUSY, "HTTP 503 service_unavailable"), (LOST, "the connection broke")):

@@ -181,7 +181,7 @@ def as_text(value: object, scale: int) -> str:
     if isinstance(value, Decimal):
         return format(value, "f") if value.is_finite() and abs(value.adjusted()) < 40 else str(value)
     # numpy's numbers are floats or know how to become one.
-    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
+    if isinstance(value, bool):
         raise InputError(f"{value!r} is no number; nothing was sent. Pass text such as '0.56'.")
     if isinstance(value, int) or hasattr(value, "__index__"):
         return str(int(value)) if abs(int(value)) < 10**18 else "1" + "0" * 18
