@@ -74,6 +74,15 @@ def test_fees_must_be_affordable_too() -> None:
     assert engine.wallet("B").cash == 0
 
 
+def test_what_aligning_the_balance_takes_must_be_affordable() -> None:
+    engine = exchange(fees=FeeTerms(), A=100, B=0.0313)
+    engine.submit("A", "M", "ask", 4300, 7)
+    cannot_pay(engine, "B", "M", "bid", 4300, 7)  # 0.0301 and a fee of 0.001201, aligned to 0.0314
+    engine.deposit("B", 100)
+    engine.submit("B", "M", "bid", 4300, 7)
+    assert engine.wallet("B").cash == 0
+
+
 def test_a_resting_order_of_whole_cents_needs_no_room_for_taker_fees() -> None:
     engine = exchange(fees=FeeTerms(), A=0.47)
     assert engine.submit("A", "M", "bid", 4700, 100).remaining == 100

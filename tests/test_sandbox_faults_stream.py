@@ -279,6 +279,8 @@ def test_a_silent_connection_still_answers_pings(venue: Venue, anna: Peer, fault
     faults.add("link:silent", DELTA)
     bid(venue, 41)
     assert anna.connection.ping().wait(5)
+    bid(venue, 42)  # nor is anything told that happens later
+    assert anna.connection.ping().wait(5)
     with pytest.raises(TimeoutError):
         anna.next(timeout=0.3)
 
