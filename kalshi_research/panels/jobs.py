@@ -168,14 +168,14 @@ class Painter:
     Parameters
     ----------
     paint : callable
-        Held weakly if it is a method: the thread ends with its owner.
+        A method, held weakly: the thread ends with its owner.
     rate : float
         Most calls [1/s].
     idle : float
         Seconds after which it is called though nothing is new [s].
     """
 
-    def __init__(self, paint: Any, *, rate: float, idle: float = 1.0) -> None:
+    def __init__(self, paint: Callable[[], None], *, rate: float, idle: float = 1.0) -> None:
         self._new = threading.Event()
         self._stop = threading.Event()
         thread = threading.Thread(

@@ -46,8 +46,7 @@ def dollars(price: Any) -> str:
     """
     if pd.isna(price):
         return NOTHING
-    digits = fixed_text(to_price(price), PRICE_SCALE)
-    return digits.removesuffix("00") if digits.endswith("00") else digits
+    return fixed_text(to_price(price), PRICE_SCALE).removesuffix("00")
 
 
 def money(amount: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from kalshi_research.sandbox.engine import Rejection
-from kalshi_research.sandbox.refusals import Refusal, refused
+from kalshi_research.sandbox.refusals import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +38,7 @@ def act(exchange: Exchange, action: Callable[[Engine], T], *tickers: str) -> T:
     try:
         return exchange.floor.call(action, *tickers)
     except Rejection as rejection:
-        raise _refusal(rejection) from None
-
-
-def _refusal(rejection: Rejection) -> Refusal:
-    return refused(rejection.status, rejection.code, rejection.message, rejection.details)
+        raise refused(rejection.status, rejection.code, rejection.message, rejection.details) from None
 
 
 def user_of(exchange: Exchange, path: dict[str, str]) -> str:
