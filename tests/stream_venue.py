@@ -127,6 +127,27 @@ class Venue:
         }
 
 
+class Wire:
+    """What a session writes to; a reader that can be slow."""
+
+    paused = False
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def write(self, frames: bytes) -> None:
+        self.written += frames
+
+    def silence(self, *, pings: bool) -> None:
+        raise AssertionError("nothing goes wrong on purpose here")
+
+    def end(self, code: int) -> None:
+        raise AssertionError("nothing goes wrong on purpose here")
+
+    def cut(self, *, reset: bool) -> None:
+        raise AssertionError("nothing goes wrong on purpose here")
+
+
 class Server:
     """Serves the WebSocket of a venue."""
 
@@ -179,7 +200,8 @@ class Server:
     def __enter__(self) -> Self:
         self.thread.start()
         deadline = time.monotonic() + 10
-        while not self.server.started and time.monotonic() < deadline:
+        while not self.server.started:
+            assert time.monotonic() < deadline, "the server has not started"
             time.sleep(0.005)
         return self
 

@@ -7,32 +7,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from stream_venue import ANNA, BERT, Venue
+from stream_venue import ANNA, BERT, Venue, Wire
 
 from kalshi_research.sandbox.stream import StreamOptions
 from kalshi_research.sandbox.stream.hub import Hub
 from kalshi_research.sandbox.stream.session import Session
-
-
-class Wire:
-    """What a session writes to; a reader that can be slow."""
-
-    paused = False
-
-    def __init__(self) -> None:
-        self.written = b""
-
-    def write(self, frames: bytes) -> None:
-        self.written += frames
-
-    def silence(self, *, pings: bool) -> None:
-        raise AssertionError("nothing goes wrong on purpose here")
-
-    def end(self, code: int) -> None:
-        raise AssertionError("nothing goes wrong on purpose here")
-
-    def cut(self, *, reset: bool) -> None:
-        raise AssertionError("nothing goes wrong on purpose here")
 
 
 def connected(

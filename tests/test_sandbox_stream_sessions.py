@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from stream_venue import ANNA, BERT, FAR, NOW, Venue
+from stream_venue import ANNA, BERT, FAR, NOW, Venue, Wire
 
 from kalshi_research.fees import FeeTerms
 from kalshi_research.sandbox.engine import MarketSpec
@@ -22,30 +22,16 @@ from kalshi_research.sandbox.stream.session import Session
 BOOK, TICKER, TRADE = "orderbook_delta", "ticker", "trade"
 
 
-class Line:
+class Line(Wire):
     """A session and what it has written, read as RFC 6455 has it."""
-
-    paused = False
 
     def __init__(self, venue: Venue, user: str = ANNA, hub: Hub | None = None, **more: Any) -> None:
         chosen = StreamOptions(**more.pop("options", {}))
+        super().__init__()
         self.venue = venue
-        self.written = b""
         self.hub = Hub(venue, chosen) if hub is None else hub
         self.session = Session(self.hub, self, user, self.hub.options, **more)
         self._number = 0
-
-    def write(self, frames: bytes) -> None:
-        self.written += frames
-
-    def silence(self, *, pings: bool) -> None:
-        raise AssertionError("nothing goes wrong on purpose here")
-
-    def end(self, code: int) -> None:
-        raise AssertionError("nothing goes wrong on purpose here")
-
-    def cut(self, *, reset: bool) -> None:
-        raise AssertionError("nothing goes wrong on purpose here")
 
     def texts(self) -> list[bytes]:
         """The frames so far, none of them masked, broken up or with a longer header than needed."""
