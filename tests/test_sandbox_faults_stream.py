@@ -271,6 +271,7 @@ def test_the_connection_ends_without_a_word(
     with pytest.raises(ConnectionClosed) as closed:
         anna.next()
     assert closed.value.rcvd is None
+    assert isinstance(closed.value.__cause__, ConnectionResetError) == (variant == "RST")
 
 
 @pytest.mark.parametrize("server", [{"heartbeat": 0.05}], indirect=True)
