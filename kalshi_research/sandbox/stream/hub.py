@@ -349,7 +349,7 @@ class Hub:
         combo = self._source.is_combo(event.ticker)
         channel = "multivariate_market_lifecycle" if combo else "market_lifecycle_v2"
         listeners = self._all.get(channel)
-        payload = self._say.lifecycle(event, self._source) if listeners and event.kind else None
+        payload = self._say.lifecycle(event, self._source) if listeners else None
         if listeners and payload is not None:
             self._push(listeners, f'{{"type":"{channel}","sid":'.encode(), payload)
 
