@@ -678,7 +678,7 @@ def test_trades_of_an_outage_are_asked_for_and_each_is_there_once(venue: Faulty)
 def test_an_outage_before_any_trade_was_seen_is_asked_for(venue: Faulty) -> None:
     """And only once the new subscription stands, so that nothing falls between the two."""
     with follow(venue, channels=("books", "trades")) as live:
-        until(lambda: "trades" in live._engine.feeds.newest)
+        until(lambda: "trades" in live._engine.links[0].reader.newest)
         held: list[bool] = []
 
         def rest(path: str, query: Any) -> Any:
@@ -703,6 +703,60 @@ def test_a_hole_in_the_trades_is_asked_for_too(venue: Faulty) -> None:
         until(lambda: sorted(live.trades()["trade_id"]) == ["T0", "T1", "T2"])
         assert live.health.gaps == 1
         assert live.health.live == 6, "the books have numbers of their own"
+
+
+def since(rows: list[Frame]) -> Any:
+    """Answer questions for trades as the exchange does, without those before `min_ts`."""
+
+    def rest(path: str, query: Any) -> Any:
+        if path != "/markets/trades":
+            return None
+        (begin,) = map(int, query["min_ts"])
+        text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begin))
+        found = [row for row in rows if row["created_time"] >= text]
+        names = query.get("ticker")
+        return {"trades": [r for r in found if not names or r["ticker"] in names], "cursor": ""}
+
+    return rest
+
+
+def test_a_lost_trade_is_asked_for_from_the_one_before_it(venue: Faulty) -> None:
+    """In a quiet market the trade that shows the hole may be an hour younger."""
+    with follow(venue, channels=("books", "trades")) as live:
+        now = time.time()
+        venue.rest = since([trade_row(number, now - 1800 * (2 - number)) for number in range(3)])
+        venue.mangle = Once("trade", 2, lambda frame: [])
+        for number in range(3):
+            at = int((now - 1800 * (2 - number)) * 1000)
+            venue.do(lambda number=number, at=at: venue.trade("M0", f"T{number}", at))
+        until(lambda: len(live.trades()) == 3)
+        assert live.health.gaps == 1
+
+
+def test_what_one_connection_missed_is_not_measured_by_another(venue: Faulty) -> None:
+    """While one is away, newer trades come on the other."""
+    with stream(venue.client(), NAMES, ("books", "trades"), connections=2, options=options()) as live:
+        live.wait()
+        began = time.time() - 3600
+        near, far = (
+            next(name for name, home in live._engine._home.items() if home is link)
+            for link in live._engine.links
+        )
+        for number, name in enumerate((near, far)):
+            at = int(began * 1000)
+            venue.do(lambda number=number, name=name, at=at: venue.trade(name, f"T{number}", at))
+        until(lambda: len(live.trades()) == 2)
+        venue.rest = since([trade_row(2, began + 60, near)])
+        away = next(
+            socket for socket in venue.sockets if any(near in (m or ()) for m in socket.markets.values())
+        )
+        venue.refuse = lambda request: refusal(503)
+        venue.do(away.connection.transport.abort)
+        until(lambda: live.health.connections == 1)
+        venue.do(lambda: venue.trade(far, "T3"))
+        until(lambda: len(live.trades()) == 3)
+        venue.refuse = lambda request: None
+        until(lambda: sorted(live.trades()["trade_id"]) == ["T0", "T1", "T2", "T3"])
 
 
 def test_a_lost_last_trade_is_found(venue: Faulty) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -51,8 +52,46 @@ class Hub(Protocol):
         """Something new for whoever listens."""
 
 
+@dataclass(slots=True)
+class _Question:
+    """What somebody wants to know of one channel.
+
+    `tickers` are the markets, None for all; what is heard after `since` [s] counts more than the
+    answer; rows from `newest` on [ms] are asked for; `first` if it is only about what stood
+    before anything was heard; `awaited` if somebody waits for that.
+    """
+
+    tickers: dict[str, None] | None
+    since: float
+    newest: int | None
+    first: bool
+    awaited: bool
+
+    def joined(self, later: _Question) -> _Question:
+        """One question instead of two: no row that either asks for is left out."""
+        everything = self.tickers is None or later.tickers is None
+        return _Question(
+            None if everything else {**(self.tickers or {}), **(later.tickers or {})},
+            max(self.since, later.since),
+            _older(self.newest, later.newest),
+            self.first and later.first,
+            self.awaited or later.awaited,
+        )
+
+
+def _older(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else min(one, other)
+
+
+def _from(newest: int | None) -> datetime | None:
+    return None if newest is None else datetime.fromtimestamp((newest - _MARGIN_MS) / 1000, UTC)
+
+
 class Backfill:
-    """Asks in a thread of its own.
+    """Asks in a thread of its own; of each channel of a connection at most one question waits.
+
+    A question that comes meanwhile joins the one that waits, and one that had no answer is
+    asked again with the next.
 
     Attributes
     ----------
@@ -82,6 +121,10 @@ class Backfill:
         self._pool = ThreadPoolExecutor(1, "kalshi-backfill")
         self.failed = self.asked = self.unsettled = 0
         self.known: set[tuple[Hashable, str]] = set()
+        self._waiting: dict[tuple[Hashable, str], _Question] = {}
+        self._unanswered: dict[tuple[Hashable, str], _Question] = {}
+        self._outages: dict[Hashable, int] = {}
+        self._newest: dict[tuple[Hashable, str], int] = {}
 
     @classmethod
     def covers(cls, channel: str) -> bool:
@@ -95,60 +138,86 @@ class Backfill:
         tickers: Sequence[str] | None,
         since: float,
         *,
+        newest: int | None = None,
         first: bool = False,
     ) -> None:
         """Ask in the other thread; what is heard after `since` [s] counts more than the answer.
 
-        `first` is a question about what stood before anything was heard.
+        `newest` is the time of the newest row that was heard [ms]; `first` is a question about
+        what stood before anything was heard.
         """
-        self.unsettled += first
+        key = who, channel
+        with self._lock:
+            question = _Question(
+                None if tickers is None else dict.fromkeys(tickers),
+                since, _older(newest, self._newest.pop(key, None)), first, first,
+            )  # fmt: skip
+            unanswered = self._unanswered.pop(key, None)
+            if unanswered is not None:
+                question = unanswered.joined(question)
+            waiting = self._waiting.get(key)
+            self._waiting[key] = question if waiting is None else waiting.joined(question)
+            self.known.discard(key)
+            self.unsettled += first and not (waiting is not None and waiting.awaited)
+            if waiting is None:
+                asking = self._pool.submit(self._next, key)
+                asking.add_done_callback(lambda asked: self._told(channel, asked))
 
-        def answered(asking: Future[bool]) -> None:
-            error = None if asking.cancelled() else asking.exception()
+    def _next(self, key: tuple[Hashable, str]) -> None:
+        """Ask what waits, in the other thread."""
+        who, channel = key
+        with self._lock:
+            question = self._waiting.pop(key)
+            outages = self._outages.get(who, 0)
+        answered = False
+        try:
+            answered = self._fetch(channel, question)
+        finally:
             with self._lock:
-                self.unsettled -= first
-                if error is None and not asking.cancelled() and asking.result():
-                    self.known.add((who, channel))
-            if error is not None:  # nothing that a question met with stays unsaid
-                self._failed(channel, repr(error), first)
+                self.unsettled -= question.awaited
+                if not answered:
+                    question.awaited = False
+                    self._unanswered[key] = question
+                elif key not in self._waiting and self._outages.get(who, 0) == outages:
+                    self.known.add(key)
 
-        asking = self._pool.submit(self.fetch, channel, tickers, since, first=first)
-        asking.add_done_callback(answered)
+    def _told(self, channel: str, asking: Future[None]) -> None:
+        """Nothing that a question met with stays unsaid."""
+        error = None if asking.cancelled() else asking.exception()
+        if error is not None:
+            self._failed(channel, repr(error), first=False)
 
-    def forget(self, who: Hashable) -> None:
-        """Its connection has ended: from now on what it knows may be old."""
+    def forget(self, who: Hashable, newest: Mapping[str, int]) -> None:
+        """Its connection has ended: what it knows may be old; it heard all until `newest` [ms]."""
         self.known = {each for each in self.known if each[0] != who}
+        self._outages[who] = self._outages.get(who, 0) + 1
+        for channel, time_ms in newest.items():
+            self._newest[who, channel] = min(time_ms, self._newest.get((who, channel), time_ms))
 
     def close(self) -> None:
         """Ask no more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def fetch(
-        self, channel: str, tickers: Sequence[str] | None, since: float = 0.0, *, first: bool = False
-    ) -> bool:
+    def _fetch(self, channel: str, question: _Question) -> bool:
         """Ask about one channel; False where there is no answer, which is told, not raised."""
         self.asked += 1
+        tickers, newest = question.tickers, question.newest
         try:
             if channel == "trades":
-                self._trades(tickers)
+                self._trades(None if tickers is None else list(tickers), _from(newest))
             else:
-                self._rows(channel, None if tickers is None else set(tickers), since, first=first)
+                self._rows(channel, question)
         except KalshiError as error:
-            self._failed(channel, str(error), first)
+            self._failed(channel, str(error), first=question.first)
             return False
         return True
 
-    def _failed(self, channel: str, said: str, first: bool) -> None:
+    def _failed(self, channel: str, said: str, *, first: bool) -> None:
         self.failed += 1
         what = "what there was at the beginning" if first else "what was missed"
         self._problem(f"{channel}: {what} could not be asked for: {printable(said, 160)}")
 
-    def _since(self, kind: str) -> datetime | None:
-        newest = self._feeds.newest.get(kind)
-        return None if newest is None else datetime.fromtimestamp((newest - _MARGIN_MS) / 1000, UTC)
-
-    def _trades(self, tickers: Sequence[str] | None) -> None:
-        since = self._since("trades")
+    def _trades(self, tickers: Sequence[str] | None, since: datetime | None) -> None:
         if since is None:
             return  # nothing was seen before, so nothing was missed
         single = tickers is not None and len(tickers) <= _ONE_BY_ONE
@@ -178,26 +247,26 @@ class Backfill:
                 ):
                     self._publish(Update("trades", trade.ticker, trade))
 
-    def _rows(self, kind: str, markets: set[str] | None, since: float, *, first: bool) -> None:
+    def _rows(self, kind: str, question: _Question) -> None:
         _, _, frame = self._ROUTES[kind]
-        bodies = [rest_row(kind, row) for row in self._listed(kind)]
+        bodies = [rest_row(kind, row) for row in self._listed(kind, _from(question.newest))]
         if kind == "orders":
             bodies += self._gone({body["order_id"] for body in bodies})
         elif kind == "positions":
             bodies += self._closed({market_of(body) for body in bodies})
+        markets = question.tickers
         wanted = [body for body in bodies if markets is None or market_of(body) in markets]
         keyed = [(key_of(frame, body)[1] or (), body) for body in wanted]
         with self._lock:
-            taken = self._feeds.add_late(kind, keyed, since)
-            if not first:
+            taken = self._feeds.add_late(kind, keyed, question.since)
+            if not question.first:
                 self._feeds.backfilled += len(taken)
             for body in taken:
                 self._publish(Update(kind, market_of(body), body))
 
-    def _listed(self, kind: str) -> Iterator[Mapping[str, Any]]:
+    def _listed(self, kind: str, since: datetime | None) -> Iterator[Mapping[str, Any]]:
         route, key, _ = self._ROUTES[kind]
         params: dict[str, Any] = {}
-        since = self._since(kind)
         if kind == "fills" and since is not None:
             params["min_ts"] = int(since.timestamp())
         if kind == "orders":

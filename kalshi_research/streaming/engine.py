@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from kalshi_research.errors import ArchiveError, ConfigError, TransportError, printable
 from kalshi_research.schemas.channels import CHANNELS
-from kalshi_research.schemas.stream_rows import key_of, market_of, numbered_time
+from kalshi_research.schemas.stream_rows import key_of, market_of
 from kalshi_research.streaming.backfill import Backfill
 from kalshi_research.streaming.books import Book
 from kalshi_research.streaming.feeds import STATES, Feeds
@@ -313,7 +313,7 @@ class Engine:
         kind, key = key_of(reply.name, body)
         if kind == "lifecycle":
             body = {"type": reply.name, "received_ms": time.time_ns() // 1_000_000, **body}
-        if self.feeds.add_row(kind, key, body, numbered_time(body)):
+        if self.feeds.add_row(kind, key, body):
             self.publish(Update(kind, market_of(body), body))
 
     def holed(self, link: Link, channel: str) -> None:
@@ -338,16 +338,11 @@ class Engine:
         asked = [link for link, each in held.items() if each and (each.everything or each.wanted)]
         return all((link, kind) in self.backfill.known for link in asked)
 
-    def began(self, channels: Iterable[str], time_ms: int) -> None:
-        """From this time of the exchange on nothing may be missed, even before the first row."""
-        for name in channels:
-            self.feeds.newest.setdefault(name, time_ms)
-
     def disconnected(self, link: Link, reason: str) -> None:
         """A link has ended."""
         self.disconnections += 1
         with self.lock:
-            self.backfill.forget(link)
+            self.backfill.forget(link, link.reader.newest)
         for told in self._on_break:
             told(link.number, reason)
         if not self._closed:
@@ -361,7 +356,8 @@ class Engine:
                 tickers = [ticker for ticker, home in self._home.items() if home is link]
             if Backfill.covers(channel) and not self.closed and (tickers or self.everything):
                 asked = None if self.everything else tickers
-                self.backfill.ask(link, channel, asked, link.opened, first=first)
+                newest = link.reader.newest.get(channel)
+                self.backfill.ask(link, channel, asked, link.opened, newest=newest, first=first)
 
     def failed(self, error: Exception) -> None:
         """There is no point in trying again."""

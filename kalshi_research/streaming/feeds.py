@@ -38,8 +38,6 @@ class Feeds:
         Rows that had come before.
     dropped : dict
         By kind, how many old rows were dropped to keep the buffers bounded.
-    newest : dict
-        By kind, the time of the newest row that said one [ms].
     backfilled : int
         Rows that came through a question after an outage.
     """
@@ -51,7 +49,6 @@ class Feeds:
         self.own: deque[Delta] = deque(maxlen=limit)
         self.repeated = self.backfilled = 0
         self.dropped = dict.fromkeys(CHANNELS, 0)
-        self.newest: dict[str, int] = {}
         self._heard: dict[str, dict[tuple[Any, ...], float]] = {name: {} for name in STATES}
         self._running = 0
 
@@ -66,12 +63,9 @@ class Feeds:
             self.dropped["trades"] += 1
         trades[trade.trade_id] = Taped(trade, top, time.time_ns() // 1000, is_late)
         self.backfilled += is_late
-        self._mark("trades", trade.time_ms)
         return True
 
-    def add_row(
-        self, kind: str, key: tuple[Any, ...] | None, body: Mapping[str, Any], time_ms: int = -1
-    ) -> bool:
+    def add_row(self, kind: str, key: tuple[Any, ...] | None, body: Mapping[str, Any]) -> bool:
         """Keep a row; False if it had come before. The newest state replaces an older one."""
         rows = self.rows[kind]
         if key is None:
@@ -83,7 +77,6 @@ class Feeds:
         self._keep(kind, key, body)
         if kind in STATES:
             self._heard[kind][key] = time.monotonic()
-        self._mark(kind, time_ms)
         return True
 
     def add_late(
@@ -127,7 +120,3 @@ class Feeds:
             self._heard.get(kind, {}).pop(oldest, None)
             self.dropped[kind] += 1
         rows[key] = body
-
-    def _mark(self, kind: str, time_ms: int) -> None:
-        if time_ms > self.newest.get(kind, -1):
-            self.newest[kind] = time_ms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -64,9 +64,6 @@ class Hub(Protocol):
 
     def grown(self, link: Link, channel: str, tickers: Sequence[str]) -> None:
         """A channel has more markets than before."""
-
-    def began(self, channels: Iterable[str], time_ms: int) -> None:
-        """Channels are subscribed to since this time of the exchange."""
 
     def disconnected(self, link: Link, reason: str) -> None:
         """A connection has ended."""

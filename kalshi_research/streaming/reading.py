@@ -13,6 +13,7 @@ from kalshi_research.errors import DecodeError, printable
 from kalshi_research.money import COUNT_SCALE
 from kalshi_research.schemas.quick import QUICK, SENT, Prices, exact_count, quick_delta
 from kalshi_research.schemas.stream import Delta, StreamDecoder
+from kalshi_research.schemas.stream_rows import numbered_time
 from kalshi_research.streaming.delay import Delay
 from kalshi_research.streaming.tops import Tops
 
@@ -40,6 +41,9 @@ class Reader:
         How long they are on their way.
     fresh : list of str
         Channels that are subscribed to since the last message that told its time.
+    newest : dict
+        By channel, the time of the newest row that said one, or else that of the exchange when
+        it was subscribed to [ms]: what is lost from now on is not older.
     """
 
     def __init__(self, hub: Hub, link: Link) -> None:
@@ -53,6 +57,7 @@ class Reader:
         self.samples: deque[str] = deque(maxlen=5)
         self.delay = Delay(simulated=hub.simulated)
         self.fresh: list[str] = []
+        self.newest: dict[str, int] = {}
 
     def keep_tops(self) -> None:
         """Remember earlier quotes, for trades."""
@@ -128,7 +133,8 @@ class Reader:
             sent_ms = int(digits)
             self.delay.note(sent_ms, time.monotonic())
             if self.fresh:
-                self._hub.began(self.fresh, sent_ms)
+                for name in self.fresh:
+                    self.newest.setdefault(name, sent_ms)
                 self.fresh = []
 
     def changed(self, changed: dict[str, None] | None = None) -> None:
@@ -169,6 +175,7 @@ class Reader:
             return self._snapshot(event)
         if event.kind == "trade":
             self._session.apply(event)
+            self._mark("trades", event.time_ms)
             self._hub.trade(event, None if self._tops is None else self._tops.before(event))
             return None
         assert event.kind == "reply"  # noqa: S101  a wire brings no other
@@ -180,11 +187,21 @@ class Reader:
             return None
         self._session.apply(event)
         if self._subscriptions.is_known(event.name):
+            held = self._subscriptions.holder(event.sid)
+            if held is not None and event.body is not None:
+                self._mark(held.channel.name, numbered_time(event.body))
             self._hub.row(event)
         else:
             self.unknown += 1
             self.samples.append(f"unknown type {printable(event.name, 40)}")
         return None
+
+    def _mark(self, channel: str, time_ms: int) -> None:
+        """A row has come; what was lost before it is asked for from the one before."""
+        if self._session.holes:
+            self._holes()
+        if time_ms > self.newest.get(channel, -1):
+            self.newest[channel] = time_ms
 
     def _snapshot(self, event: Snapshot) -> Book | None:
         session = self._session

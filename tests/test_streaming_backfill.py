@@ -1,0 +1,138 @@
+"""Questions after outages: few of them, and no row is left out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from stream_faults import until
+
+from kalshi_research.errors import TransportError
+from kalshi_research.streaming.backfill import Backfill
+from kalshi_research.streaming.feeds import Feeds
+
+
+class Exchange:
+    """Answers when it is let, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.fails = 0
+        self.let = threading.Event()
+
+    def pages(self, route: str, key: str, *, params: dict[str, Any], limit: int = 0) -> Iterator[Any]:
+        self.asked.append((route, dict(params)))
+        assert self.let.wait(10)
+        if self.fails:
+            self.fails -= 1
+            raise TransportError("no answer")
+        yield SimpleNamespace(body=b'{"trades":[],"cursor":""}', json=lambda: {key: []})
+
+
+class Told:
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.problems: list[str] = []
+
+    def problem(self, text: str) -> None:
+        self.problems.append(text)
+
+    def publish(self, update: object) -> None:
+        raise AssertionError("there is nothing new")
+
+
+@pytest.fixture
+def exchange() -> Iterator[Exchange]:
+    made = Exchange()
+    yield made
+    made.let.set()
+
+
+@pytest.fixture
+def backfill(exchange: Exchange) -> Iterator[Backfill]:
+    made = Backfill(exchange, Feeds(100), Told(), 100)  # type: ignore[arg-type]
+    yield made
+    exchange.let.set()
+    made.close()
+
+
+def begins(exchange: Exchange) -> list[int]:
+    """From when on trades were asked for [s], two seconds before the newest one."""
+    return [params["min_ts"] + 2 for _, params in exchange.asked]
+
+
+def flap(backfill: Backfill, second: int) -> None:
+    """A connection that ends, and is there again."""
+    newest = second * 1000
+    backfill.forget("A", {"trades": newest})
+    backfill.ask("A", "trades", None, float(second), newest=newest)
+
+
+def test_a_flapping_link_has_one_question_waiting_and_it_begins_at_the_oldest(
+    exchange: Exchange, backfill: Backfill
+) -> None:
+    flap(backfill, 1_000)
+    until(lambda: exchange.asked)
+    for second in range(1_001, 1_201):
+        flap(backfill, second)
+    assert backfill._pool._work_queue.qsize() == 1
+    exchange.let.set()
+    until(lambda: ("A", "trades") in backfill.known)
+    assert begins(exchange) == [1_000, 1_001]
+
+
+def test_a_question_without_an_answer_is_asked_again_with_the_next(
+    exchange: Exchange, backfill: Backfill
+) -> None:
+    exchange.fails = 1
+    exchange.let.set()
+    flap(backfill, 1_000)
+    until(lambda: backfill.failed)
+    flap(backfill, 2_000)
+    until(lambda: ("A", "trades") in backfill.known)
+    flap(backfill, 3_000)
+    until(lambda: len(exchange.asked) == 3)
+    assert begins(exchange) == [1_000, 1_000, 3_000]
+
+
+def test_rows_from_before_an_outage_are_asked_for_however_late_that_is(
+    exchange: Exchange, backfill: Backfill
+) -> None:
+    """A part of the channel may be heard again before all of it is subscribed to."""
+    exchange.let.set()
+    backfill.forget("A", {"trades": 1_000_000})
+    backfill.ask("A", "trades", None, 2.0, newest=9_000_000)
+    until(lambda: exchange.asked)
+    assert begins(exchange) == [1_000]
+
+
+def test_channels_connections_and_markets_are_not_mixed_up(
+    exchange: Exchange, backfill: Backfill
+) -> None:
+    backfill.ask("B", "orders", None, 1.0)
+    until(lambda: exchange.asked)
+    backfill.ask("A", "trades", ["M0"], 1.0, newest=5_000_000)
+    backfill.ask("A", "fills", None, 1.0, newest=7_000_000)
+    backfill.ask("A", "trades", ["M1", "M0"], 1.0, newest=6_000_000)
+    exchange.let.set()
+    until(lambda: {("A", "trades"), ("A", "fills"), ("B", "orders")} <= backfill.known)
+    assert [(route.split("/")[-1], params.get("ticker")) for route, params in exchange.asked] == [
+        ("orders", None), ("trades", "M0"), ("trades", "M1"), ("fills", None),
+    ]  # fmt: skip
+
+
+def test_an_answer_of_before_an_outage_makes_nothing_known(
+    exchange: Exchange, backfill: Backfill
+) -> None:
+    backfill.ask("A", "orders", None, 1.0, first=True)
+    until(lambda: exchange.asked)
+    backfill.forget("A", {})
+    assert backfill.unsettled == 1
+    exchange.let.set()
+    until(lambda: not backfill.unsettled)
+    assert not backfill.known
+    backfill.ask("A", "orders", None, 2.0)
+    until(lambda: backfill.known)
