@@ -98,6 +98,8 @@ CONDITIONS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"subaccount": 64}, "from 0 to 63"),
     ({"subaccount": True}, "from 0 to 63"),
     ({"order_group": "a/b"}, "the order group is no id"),
+    ({"expires": 10**400}, "not milliseconds"),
+    ({"expires": -(10**400)}, "in the past"),
 )
 BAD = [
     *(({"price": value}, says) for value, says in PRICES),
@@ -225,6 +227,37 @@ def test_numbers_of_other_kinds_are_taken_for_what_they_are(venue: Venue) -> Non
         assert len(venue.writes) == before
 
 
+@pytest.mark.parametrize("door", NEW)
+def test_what_numpy_and_pandas_have_for_nothing_or_for_many_is_refused(venue: Venue, door: str) -> None:
+    import numpy as np
+    import pandas as pd
+
+    strange = (pd.NA, pd.NaT, np.nan, np.array([1, 2]), pd.Series(["buy", "buy"]), Decimal("sNaN"), [])
+    words = ("action", "outcome", "time_in_force", "self_trade_prevention", "order_group", "expires")
+    says = "choose|number|True or False|no id|expiry|must be text|is given"
+    for name in (*words, "quantity", "price", "subaccount", "post_only"):
+        for value in strange:
+            fields = {**GOOD, name: value}
+            refused(venue, lambda fields=fields: NEW[door](venue, fields), says)
+
+
+def test_an_array_is_no_number_and_no_fraction_is_cut_off(venue: Venue) -> None:
+    import numpy as np
+
+    for value in (np.array(1.7), np.array(0.42), np.array([5])):
+        refused(venue, lambda value=value: place(venue, quantity=value), "a number is needed, not")
+        refused(venue, lambda value=value: place(venue, price=value), "a number is needed, not")
+
+
+@pytest.mark.parametrize("wrong", [True, "0", 1.5, -1, 64, [0]])
+def test_only_of_a_subaccount_that_there_can_be_is_everything_cancelled(
+    venue: Venue, wrong: Any
+) -> None:
+    refused(
+        venue, lambda: kr.cancel_all_orders(venue.client, subaccount=wrong), "whole number from 0 to 63"
+    )
+
+
 @pytest.mark.parametrize("status", ["canceled", "executed"])
 def test_what_is_finished_is_not_changed(venue: Venue, status: str) -> None:
     order = venue.put(status=status)["order_id"]
@@ -279,7 +312,11 @@ def test_an_unconfirmed_ticket_and_one_with_more_words(venue: Venue) -> None:
     ticket.load(kr.get_market(venue.client, "T"))
     refused(venue, lambda: kr.create_order(venue.client, ticket), "not confirmed")
     ticket.confirm()
-    for more in ({"quantity": 1}, {"price": "0.1"}, {"client_order_id": "x"}):
+    for more in (
+        {"quantity": 1}, {"price": "0.1"}, {"client_order_id": "x"}, {"action": "sell"},
+        {"outcome": "no"}, {"time_in_force": "fill_or_kill"}, {"expires": SOON}, {"post_only": True},
+        {"order_group": "g"}, {"subaccount": 0}, {"self_trade_prevention": "maker"},
+    ):  # fmt: skip
         refused(
             venue,
             lambda more=more: kr.create_order(venue.client, ticket, **more),

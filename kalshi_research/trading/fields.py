@@ -22,7 +22,7 @@ class Word(traitlets.TraitType[str, str]):
     def validate(self, obj: Any, value: Any) -> str:
         """The word, or `InputError`."""
         del obj
-        if value not in self.words:
+        if not isinstance(value, str) or value not in self.words:
             raise InputError(
                 f"{self.name}={printable(repr(value), 40)} is unknown; choose {', '.join(self.words)}."
             )

@@ -23,6 +23,7 @@ from kalshi_research.trading.changing import begin_change
 from kalshi_research.trading.desk import desk_of, order_id_of
 from kalshi_research.trading.evidence import read_orders
 from kalshi_research.trading.placing import DEFINITE
+from kalshi_research.trading.reading import bad_subaccount
 from kalshi_research.trading.report import OrderReport
 from kalshi_research.trading.requests import cancel_all_request, cancels_request
 from kalshi_research.trading.standing import known_order
@@ -203,6 +204,9 @@ def cancel_all_orders(client: Client, *, subaccount: int | None = None) -> list[
     """
     desk = desk_of(client)
     desk.require_permission()
+    problem = bad_subaccount(subaccount)
+    if problem:
+        raise InputError(f"{problem}; nothing was sent.")
     resting = _resting(desk, subaccount)
     if desk.dialect != "2025":
         _send_cancel_all(desk, subaccount)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kalshi_research.errors import InputError, printable
 from kalshi_research.trading.accounting import account
@@ -13,7 +13,7 @@ from kalshi_research.trading.batches import place_all
 from kalshi_research.trading.desk import desk_of
 from kalshi_research.trading.placing import check_key, place
 from kalshi_research.trading.reading import read_terms
-from kalshi_research.trading.terms import OrderTerms, check_ticker
+from kalshi_research.trading.terms import SELF_TRADE, TIMES_IN_FORCE, OrderTerms, check_ticker
 from kalshi_research.trading.ticket import OrderTicket
 
 if TYPE_CHECKING:
@@ -107,12 +107,6 @@ def create_order(
     ('resting', Decimal('0.00'))
     """
     desk = desk_of(client)
-    if isinstance(order, OrderTicket):
-        if quantity is not None or price is not None or client_order_id is not None:
-            raise InputError("a ticket says everything itself; nothing was sent. Leave the rest out.")
-        account(desk)
-        terms, key = order.take()
-        return place(desk, terms, key, fresh=True)
     fields = {
         "ticker": order,
         "action": action,
@@ -128,6 +122,11 @@ def create_order(
         "order_group": order_group,
         "subaccount": subaccount,
     }
+    if isinstance(order, OrderTicket):
+        _refuse_more({**fields, "client_order_id": client_order_id})
+        account(desk)
+        terms, key = order.take()
+        return place(desk, terms, key, fresh=True)
     check_key(client_order_id)
     return place(desk, _checked(desk, fields), client_order_id)
 
@@ -191,6 +190,30 @@ _FIELDS = frozenset(
         "reduce_only", "cancel_on_pause", "self_trade_prevention", "order_group", "subaccount",
     }
 )  # fmt: skip
+
+
+_UNSAID: Final[Mapping[str, Any]] = {
+    "action": "buy",
+    "outcome": "yes",
+    "time_in_force": TIMES_IN_FORCE[0],
+    "self_trade_prevention": SELF_TRADE[0],
+    "post_only": False,
+    "reduce_only": False,
+    "cancel_on_pause": False,
+    "order_group": "",
+}
+"""What an argument is that was left out, if not None."""
+
+
+def _refuse_more(fields: Mapping[str, Any]) -> None:
+    """Refuse words beside a ticket: they would not count, and whoever wrote them thinks they do."""
+    for name, value in fields.items():
+        left_out = _UNSAID.get(name)
+        if name != "ticker" and not (type(value) is type(left_out) and value == left_out):
+            raise InputError(
+                f"a ticket says everything itself, {name} as well; nothing was sent.\n"
+                f"Leave it out, or set it on the ticket and confirm that."
+            )
 
 
 def _checked(desk: Desk, fields: Mapping[str, Any], which: str = "") -> OrderTerms:

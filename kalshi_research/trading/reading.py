@@ -30,7 +30,7 @@ from kalshi_research.trading.terms import (
     quantity_text,
 )
 
-__all__ = ["read_expiration", "read_price", "read_quantity", "read_terms"]
+__all__ = ["bad_subaccount", "read_expiration", "read_price", "read_quantity", "read_terms"]
 
 _PLAIN = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,12})?", re.ASCII)
 _LOOSE = re.compile(
@@ -38,6 +38,8 @@ _LOOSE = re.compile(
 )
 _FAR: Final = 20 * 366 * 86_400
 """An expiry further away was meant in milliseconds [s]."""
+_NEVER: Final = 10**15
+"""More seconds than these cannot be counted with."""
 
 
 def read_price(value: object, outcome: str, rules: MarketRules | None) -> tuple[int, str]:
@@ -118,8 +120,13 @@ def read_quantity(value: object) -> tuple[int, str]:
     return int(exact), ""
 
 
+def _among(value: object, choices: tuple[str, ...]) -> bool:
+    """Whether it is one of some words; what compares in its own way is none."""
+    return isinstance(value, str) and value in choices
+
+
 def _choice(value: object, choices: tuple[str, ...], what: str) -> str:
-    if value in choices:
+    if _among(value, choices):
         return ""
     return f"{what} {printable(repr(value), 40)} is unknown; choose {', '.join(choices)}"
 
@@ -134,14 +141,14 @@ def _flag(value: object, what: str) -> str:
 
 def read_expiration(value: object, now: datetime) -> tuple[int, str]:
     """An expiry [seconds since 1970; 0 for none], and what is wrong with it (empty if nothing)."""
-    if value is None or (value == 0 and not isinstance(value, bool)):
+    if value is None or (isinstance(value, (int, float)) and value == 0 and not isinstance(value, bool)):
         return 0, ""
     if isinstance(value, datetime):
         if value.tzinfo is None:
             return 0, "the expiry has no time zone; pass a time such as one with tzinfo=UTC"
         seconds = math.ceil(value.timestamp())
     elif isinstance(value, int) and not isinstance(value, bool):
-        seconds = value
+        seconds = max(-_NEVER, min(value, _NEVER))
     else:
         return (
             0,
@@ -188,9 +195,10 @@ def read_terms(
     """
     get = fields.get
     tif = get("time_in_force", TIMES_IN_FORCE[0])
-    outcome, group, subaccount = get("outcome"), get("order_group") or "", get("subaccount")
+    outcome, group, subaccount = get("outcome"), get("order_group"), get("subaccount")
+    group = "" if group is None else group
     price, bad_price = _told(
-        read_price, get("price"), "yes" if outcome not in OUTCOMES else outcome, rules
+        read_price, get("price"), outcome if _among(outcome, OUTCOMES) else "yes", rules
     )
     count, bad_count = _told(read_quantity, get("quantity"))
     expiration, bad_expiry = read_expiration(get("expires"), now)
@@ -207,7 +215,7 @@ def read_terms(
         bad_expiry,
         *(_flag(value, name) for name, value in flags.items()),
         "" if isinstance(group, str) and (not group or is_name(group)) else "the order group is no id",
-        _bad_subaccount(subaccount),
+        bad_subaccount(subaccount),
         *_conflicts(tif, expiration=expiration, **flags),
     ]
     reasons = [reason for reason in reasons if reason]
@@ -251,7 +259,8 @@ def _closed(rules: MarketRules | None, ticker: object, now: datetime) -> str:
     return ""
 
 
-def _bad_subaccount(value: object) -> str:
+def bad_subaccount(value: object) -> str:
+    """What is wrong with a subaccount; empty if nothing."""
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 63):
         return ""
     return f"the subaccount {printable(repr(value), 40)} must be a whole number from 0 to 63"
@@ -262,11 +271,11 @@ def _conflicts(
 ) -> list[str]:
     """Conditions that are fine one by one."""
     found = []
-    if tif in TIMES_IN_FORCE[1:]:
+    if _among(tif, TIMES_IN_FORCE[1:]):
         if expiration:
             found.append(f"an order that is {tif} never rests, so it takes no expiry")
         if post_only is True:
             found.append(f"post_only orders rest, so they cannot be {tif}; use good_till_canceled")
-    if reduce_only is True and tif != "immediate_or_cancel":
+    if reduce_only is True and not _among(tif, ("immediate_or_cancel",)):
         found.append("reduce_only goes with immediate_or_cancel only")
     return found

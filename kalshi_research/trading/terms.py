@@ -8,6 +8,7 @@ as integers at this door.
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -183,8 +184,9 @@ def as_text(value: object, scale: int) -> str:
     # numpy's numbers are floats or know how to become one.
     if isinstance(value, bool):
         raise InputError(f"{value!r} is no number; nothing was sent. Pass text such as '0.56'.")
-    if isinstance(value, int) or hasattr(value, "__index__"):
-        return str(int(value)) if abs(int(value)) < 10**18 else "1" + "0" * 18
+    whole = _whole(value)
+    if whole is not None:
+        return str(whole) if abs(whole) < 10**18 else "1" + "0" * 18
     if not isinstance(value, float):
         kind = type(value).__name__
         raise InputError(
@@ -198,6 +200,14 @@ def as_text(value: object, scale: int) -> str:
     if scale == PRICE_SCALE:
         return price_text(nearest)
     return quantity_text(nearest) if scale == COUNT_SCALE else fixed_text(nearest, scale)
+
+
+def _whole(value: object) -> int | None:
+    """A whole number of any kind; None for what is none, arrays of fractions included."""
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def is_name(value: object) -> bool:
