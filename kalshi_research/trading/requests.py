@@ -270,7 +270,6 @@ def group_request(
     group_id: str = "",
     *,
     limit: int | None = None,
-    subaccount: int | None = None,
     shard: int | None = None,
 ) -> Request:
     """The request that makes or changes an order group.
@@ -282,7 +281,6 @@ def group_request(
         Empty for ``create``.
     limit : int, optional
         Whole contracts in fifteen seconds.
-    subaccount : int, optional
     shard : int, optional
         Where the markets of the group live; None is the first.
 
@@ -293,13 +291,10 @@ def group_request(
     """
     if act == "create":
         body: dict[str, Any] = {"contracts_limit": limit}
-        if subaccount is not None:
-            body["subaccount"] = subaccount
         if shard is not None:
             body["exchange_index"] = shard
         return Request("POST", f"{_GROUPS}/create", body)
-    params = {} if subaccount is None else {"subaccount": subaccount}
     if act == "delete":
-        return Request("DELETE", f"{_GROUPS}/{group_id}", params=params)
+        return Request("DELETE", f"{_GROUPS}/{group_id}")
     changed = {"contracts_limit": limit} if act == "limit" else None
-    return Request("PUT", f"{_GROUPS}/{group_id}/{act}", changed, params)
+    return Request("PUT", f"{_GROUPS}/{group_id}/{act}", changed)

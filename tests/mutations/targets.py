@@ -78,7 +78,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "kalshi_research/trading/places.py": _MONEY,
     "kalshi_research/trading/preparing.py": ("tests/test_trading_preparing.py",),
     "kalshi_research/trading/reading.py": _TERMS,
-    "kalshi_research/trading/requests.py": (*_TERMS, *_GUARDS, "tests/test_trading_2025.py"),
+    "kalshi_research/trading/requests.py": ("tests/test_trading_requests.py", *_TERMS),
     "kalshi_research/trading/rules.py": _TERMS,
     "kalshi_research/trading/terms.py": _TERMS,
     "kalshi_research/trading/ticket.py": _TERMS,
