@@ -451,12 +451,12 @@ def test_an_answer_about_the_market_before_is_not_shown(client: Any, model: Orde
 def test_it_looks_again_while_something_is_written_and_not_while_it_is_confirmed(
     sandbox: Any, model: OrderModel
 ) -> None:
-    from kalshi_research.panels.looks import looks_of
+    from kalshi_research.panels.shared_reads import reads_of
 
     write(model)
 
     def looked() -> bool:
-        looks_of(model.client).changed()
+        reads_of(model.client).changed()
         before = len(sandbox.truth.requests)
         model._look_again()
         settled(model)

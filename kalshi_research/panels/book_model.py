@@ -13,7 +13,7 @@ import traitlets
 
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, fixed_text, to_count, to_price
 from kalshi_research.panels.jobs import Painter
-from kalshi_research.panels.watching import Watched
+from kalshi_research.panels.visibility import Watched
 from kalshi_research.panels.words import NOTHING, contracts
 from kalshi_research.portfolio import get_orders
 from kalshi_research.streaming import Stream, stream

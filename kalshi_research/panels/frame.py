@@ -14,7 +14,7 @@ from kalshi_research.panels.views import Choice, Link, Plain, Presence
 
 if TYPE_CHECKING:
     from kalshi_research.client import Client
-    from kalshi_research.panels.watching import Watched
+    from kalshi_research.panels.visibility import Watched
 
 __all__ = ["Panel", "badge", "button", "line"]
 

@@ -13,7 +13,6 @@ import traitlets
 from kalshi_research.errors import InputError, OrderUnknown
 from kalshi_research.money import PRICE_SCALE, complement, fixed_text, to_price
 from kalshi_research.panels.jobs import Painter
-from kalshi_research.panels.looks import Account, MarketLook, looks_of
 from kalshi_research.panels.order_words import (
     blocked,
     effect,
@@ -23,7 +22,8 @@ from kalshi_research.panels.order_words import (
     sentence,
     touch,
 )
-from kalshi_research.panels.watching import Watched
+from kalshi_research.panels.shared_reads import Account, MarketSnapshot, reads_of
+from kalshi_research.panels.visibility import Watched
 from kalshi_research.panels.words import capital, contracts, dollars
 from kalshi_research.trading import OrderReport, OrderTicket, amend_order, cancel_order, create_order
 from kalshi_research.trading.desk import desk_of
@@ -136,25 +136,25 @@ class OrderModel(Watched):
             ticker = self.ticker
             self._jobs.do(lambda: self._fetch(ticker, _EVERY / 2), self._loaded, self._failed)
 
-    def _fetch(self, ticker: str, within: float = 0.0) -> tuple[str, MarketLook, Account | None]:
-        looks = looks_of(self.client)
-        market = looks.market(ticker, within=within)
-        return ticker, market, looks.account(within=within) if self.client.signed else None
+    def _fetch(self, ticker: str, within: float = 0.0) -> tuple[str, MarketSnapshot, Account | None]:
+        reads = reads_of(self.client)
+        market = reads.market(ticker, within=within)
+        return ticker, market, reads.account(within=within) if self.client.signed else None
 
-    def _loaded(self, found: tuple[str, MarketLook, Account | None]) -> None:
-        ticker, look, account = found
+    def _loaded(self, found: tuple[str, MarketSnapshot, Account | None]) -> None:
+        ticker, snapshot, account = found
         if ticker != self.ticker:
             return
-        self._time = look.time
+        self._time = snapshot.time
         self.ticket.load(
-            look.market,
-            book=look.book,
+            snapshot.market,
+            book=snapshot.book,
             position=account and account.held(ticker),
             balance=account and account.balance,
-            fees=look.fees,
+            fees=snapshot.fees,
         )
-        self.title = str(look.market["yes_sub_title"].iloc[0] or look.market["title"].iloc[0])
-        self.touch = touch(ticker, look.book, account)
+        self.title = str(snapshot.market["yes_sub_title"].iloc[0] or snapshot.market["title"].iloc[0])
+        self.touch = touch(ticker, snapshot.book, account)
         if account is not None:
             self._resting = account.orders[account.orders["ticker"] == ticker]
             self.orders = order_rows(self._resting)
@@ -214,7 +214,7 @@ class OrderModel(Watched):
         ticker = self.ticker
         self.note = self.result = ""
 
-        def loaded(found: tuple[str, MarketLook, Account | None]) -> None:
+        def loaded(found: tuple[str, MarketSnapshot, Account | None]) -> None:
             self._loaded(found)
             seconds = EXPIRIES[self.expiry]
             rests = self.ticket.time_in_force == "good_till_canceled"
@@ -328,7 +328,7 @@ class OrderModel(Watched):
         try:
             return act()
         finally:
-            looks_of(self.client).changed()
+            reads_of(self.client).changed()
 
     def _say(self, text: str, kind: str) -> None:
         self.result_kind, self.result = kind, text

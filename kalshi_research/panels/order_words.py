@@ -11,7 +11,7 @@ from kalshi_research.panels.words import capital, contracts, dollars, money
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kalshi_research.panels.looks import Account
+    from kalshi_research.panels.shared_reads import Account
     from kalshi_research.trading import OrderReport, OrderTicket
 
 __all__ = ["blocked", "effect", "facts", "foretold", "order_rows", "sentence", "touch"]

@@ -12,9 +12,9 @@ from kalshi_research.analysis import mark_positions, market_fee_terms
 from kalshi_research.market_data import get_event, get_markets, get_series
 from kalshi_research.market_data.tiers import exchange_time
 from kalshi_research.panels.jobs import Painter
-from kalshi_research.panels.looks import looks_of
 from kalshi_research.panels.order_words import sentence
-from kalshi_research.panels.watching import Watched
+from kalshi_research.panels.shared_reads import reads_of
+from kalshi_research.panels.visibility import Watched
 from kalshi_research.panels.words import NOTHING, capital, contracts, dollars, moment, money
 from kalshi_research.portfolio import get_fills
 from kalshi_research.trading import OrderTerms, cancel_order
@@ -113,7 +113,7 @@ class PortfolioModel(Watched):
     def _fetch(self, within: float = 0.0) -> dict[str, Any]:
         client = self.client
         desk = desk_of(client)
-        account = looks_of(client).account(within=within)  # looks for what is not accounted for
+        account = reads_of(client).account(within=within)  # looks for what is not accounted for
         held = account.positions[account.positions["position"] != 0]
         markets = get_markets(client, list(held.index), progress=False) if len(held) else None
         return {
@@ -214,12 +214,12 @@ class PortfolioModel(Watched):
         return f"{capital(_meant(intent))}: {words}{f' ({found.note})' if found.note else ''}."
 
     def _settled(self, outcome: OrderReport | str) -> None:
-        looks_of(self.client).changed()
+        reads_of(self.client).changed()
         self._say(outcome if isinstance(outcome, str) else sentence(outcome), "good")
         self.refresh()
 
     def _refused(self, error: BaseException) -> None:
-        looks_of(self.client).changed()
+        reads_of(self.client).changed()
         self._say(str(error), "warn")
         self.refresh()
 

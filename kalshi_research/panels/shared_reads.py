@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kalshi_research.client import Client
     from kalshi_research.fees import FeeTerms
 
-__all__ = ["Account", "Looks", "MarketLook", "looks_of"]
+__all__ = ["Account", "MarketSnapshot", "SharedReads", "reads_of"]
 
 _BALANCE: Final = 1.0
 """The exchange tells the balance once a second to most accounts [s]."""
@@ -34,7 +34,7 @@ _KEPT: Final = 900.0
 T = TypeVar("T")
 
 
-class MarketLook(NamedTuple):
+class MarketSnapshot(NamedTuple):
     """One market at one moment.
 
     Attributes
@@ -78,8 +78,8 @@ class _Answer(NamedTuple):
     value: Any
 
 
-class Looks:
-    """The questions of the panels of one client, so that two panels do not ask the same.
+class SharedReads:
+    """What the panels of one client ask, so that two panels do not ask the same.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ class Looks:
     --------
     >>> import kalshi_research as kr
     >>> client, asked = kr.connect("sandbox"), []
-    >>> looks = Looks(client)
-    >>> [looks.ask("a", lambda: asked.append(1), within=60) for _ in range(3)]
+    >>> reads = SharedReads(client)
+    >>> [reads.ask("a", lambda: asked.append(1), within=60) for _ in range(3)]
     [None, None, None]
     >>> len(asked)
     1
@@ -138,7 +138,7 @@ class Looks:
         for what in [what for what, answer in self._answers.items() if answer.asked < before]:
             del self._answers[what]
 
-    def market(self, ticker: str, *, within: float) -> MarketLook:
+    def market(self, ticker: str, *, within: float) -> MarketSnapshot:
         """A market and its book.
 
         Parameters
@@ -149,13 +149,13 @@ class Looks:
         """
         client = self._asker()
 
-        def look() -> MarketLook:
+        def fetch() -> MarketSnapshot:
             market = get_market(client, ticker)
             now = exchange_time(client).to_pydatetime()
             fees = self.ask(("fees", ticker), lambda: fees_of(client, market, now), within=_FEES)
-            return MarketLook(market, get_orderbook(client, ticker), fees, now)
+            return MarketSnapshot(market, get_orderbook(client, ticker), fees, now)
 
-        return self.ask(("market", ticker), look, within=within)
+        return self.ask(("market", ticker), fetch, within=within)
 
     def account(self, *, within: float) -> Account:
         """Money, positions and open orders.
@@ -189,12 +189,12 @@ class Looks:
         return client
 
 
-_LOOKS: weakref.WeakKeyDictionary[Client, Looks] = weakref.WeakKeyDictionary()
+_READS: weakref.WeakKeyDictionary[Client, SharedReads] = weakref.WeakKeyDictionary()
 _MAKING = threading.Lock()
 
 
-def looks_of(client: Client) -> Looks:
-    """The questions of a client; the same for all its panels.
+def reads_of(client: Client) -> SharedReads:
+    """The reads of a client; the same for all its panels.
 
     Parameters
     ----------
@@ -204,11 +204,11 @@ def looks_of(client: Client) -> Looks:
     --------
     >>> import kalshi_research as kr
     >>> client = kr.connect("sandbox")
-    >>> looks_of(client) is looks_of(client)
+    >>> reads_of(client) is reads_of(client)
     True
     """
     with _MAKING:
-        found = _LOOKS.get(client)
+        found = _READS.get(client)
         if found is None:
-            found = _LOOKS[client] = Looks(client)
+            found = _READS[client] = SharedReads(client)
         return found

@@ -12,10 +12,10 @@ import pytest
 
 import kalshi_research as kr
 from kalshi_research.panels.jobs import Jobs
-from kalshi_research.panels.looks import Looks, looks_of
 from kalshi_research.panels.order_model import OrderModel
 from kalshi_research.panels.portfolio_model import PortfolioModel
-from kalshi_research.panels.watching import Watched
+from kalshi_research.panels.shared_reads import SharedReads, reads_of
+from kalshi_research.panels.visibility import Watched
 
 TICKER = "KXHIGHNY-26NOV21-B46.5"
 BALANCE = "/trade-api/v2/portfolio/balance"
@@ -49,34 +49,34 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def looks(client: Any, clock: Clock) -> Looks:
-    return Looks(client, now=clock)
+def reads(client: Any, clock: Clock) -> SharedReads:
+    return SharedReads(client, now=clock)
 
 
 def asked(sandbox: Any) -> Counter[str]:
     return Counter(request.path for request in sandbox.truth.requests)
 
 
-def test_an_answer_serves_all_who_ask_soon_after(looks: Looks, clock: Clock) -> None:
+def test_an_answer_serves_all_who_ask_soon_after(reads: SharedReads, clock: Clock) -> None:
     answers = iter("abc")
-    assert looks.ask("it", lambda: next(answers), within=3) == "a"
+    assert reads.ask("it", lambda: next(answers), within=3) == "a"
     clock.now += 3
-    assert looks.ask("it", lambda: next(answers), within=3) == "a"
+    assert reads.ask("it", lambda: next(answers), within=3) == "a"
     clock.now += 0.1
-    assert looks.ask("it", lambda: next(answers), within=3) == "b"
+    assert reads.ask("it", lambda: next(answers), within=3) == "b"
     clock.now += 0.1
-    assert looks.ask("it", lambda: next(answers), within=0) == "c"
-    assert looks.ask("another", lambda: "x", within=3) == "x"
+    assert reads.ask("it", lambda: next(answers), within=0) == "c"
+    assert reads.ask("another", lambda: "x", within=3) == "x"
 
 
-def test_an_error_is_everybodys_own(looks: Looks) -> None:
+def test_an_error_is_everybodys_own(reads: SharedReads) -> None:
     with pytest.raises(ZeroDivisionError):
-        looks.ask("it", lambda: 1 // 0, within=60)
-    assert looks.ask("it", lambda: "now it answers", within=60) == "now it answers"
+        reads.ask("it", lambda: 1 // 0, within=60)
+    assert reads.ask("it", lambda: "now it answers", within=60) == "now it answers"
 
 
 def test_who_asks_while_the_question_is_on_its_way_waits_for_its_answer(client: Any) -> None:
-    looks, going, free = Looks(client), threading.Event(), threading.Event()
+    reads, going, free = SharedReads(client), threading.Event(), threading.Event()
     calls: list[int] = []
     found: list[str] = []
 
@@ -87,7 +87,7 @@ def test_who_asks_while_the_question_is_on_its_way_waits_for_its_answer(client: 
         return "answer"
 
     def ask() -> None:
-        found.append(looks.ask("it", slow, within=60))
+        found.append(reads.ask("it", slow, within=60))
 
     threads = [threading.Thread(target=ask) for _ in range(5)]
     threads[0].start()
@@ -100,39 +100,39 @@ def test_who_asks_while_the_question_is_on_its_way_waits_for_its_answer(client: 
     assert (found, len(calls)) == (["answer"] * 5, 1)
 
 
-def test_what_nobody_asks_for_any_more_is_forgotten(looks: Looks, clock: Clock) -> None:
+def test_what_nobody_asks_for_any_more_is_forgotten(reads: SharedReads, clock: Clock) -> None:
     for ticker in range(50):
-        looks.ask(("market", ticker), lambda: "a frame", within=1)
+        reads.ask(("market", ticker), lambda: "a frame", within=1)
     clock.now += 3600
-    looks.ask("it", lambda: "", within=1)
-    assert len(looks._answers) == 1
+    reads.ask("it", lambda: "", within=1)
+    assert len(reads._answers) == 1
 
 
 def test_the_balance_is_asked_for_once_a_second_at_most(
-    sandbox: Any, looks: Looks, clock: Clock
+    sandbox: Any, reads: SharedReads, clock: Clock
 ) -> None:
     clock.now += 10
     for _ in range(5):
-        looks.account(within=0)
+        reads.account(within=0)
         clock.now += 0.1
     assert asked(sandbox)[BALANCE] == 1
     assert asked(sandbox)["/trade-api/v2/portfolio/positions"] == 5
     clock.now += 1
-    looks.account(within=0)
+    reads.account(within=0)
     assert asked(sandbox)[BALANCE] == 2
 
 
 def test_what_was_sent_makes_all_of_the_account_old(
-    sandbox: Any, client: Any, looks: Looks, clock: Clock
+    sandbox: Any, client: Any, reads: SharedReads, clock: Clock
 ) -> None:
     clock.now += 10
-    before = looks.account(within=60)
+    before = reads.account(within=60)
     kr.create_order(client, TICKER, quantity=3, price="0.05")
     clock.now += 0.01
-    assert looks.account(within=60) == before
-    looks.changed()
+    assert reads.account(within=60) == before
+    reads.changed()
     clock.now += 0.01
-    after = looks.account(within=60)
+    after = reads.account(within=60)
     assert after.balance == round(before.balance - 0.15, 6)
     assert list(after.orders["quantity"]) == [3.0]
     assert (after.held(TICKER), after.held("NOT-HELD")) == (0.0, 0.0)
@@ -162,12 +162,12 @@ def test_ten_panels_ask_no_more_than_one(sandbox: Any, client: Any) -> None:
 
 def test_each_client_has_its_own_and_a_panel_does_not_keep_it(sandbox: Any, client: Any) -> None:
     other = kr.connect(sandbox)
-    assert looks_of(client) is looks_of(client)
-    assert looks_of(client) is not looks_of(other)
-    looks = looks_of(other)
-    looks._client = lambda: None  # type: ignore[assignment,method-assign]
+    assert reads_of(client) is reads_of(client)
+    assert reads_of(client) is not reads_of(other)
+    reads = reads_of(other)
+    reads._client = lambda: None  # type: ignore[assignment,method-assign]
     with pytest.raises(ReferenceError):
-        looks.account(within=0)
+        reads.account(within=0)
 
 
 def test_views_are_counted_once_each_whatever_they_send() -> None:
@@ -203,7 +203,7 @@ def test_a_panel_asks_again_when_it_comes_into_sight(sandbox: Any, client: Any, 
     assert panel.jobs.wait(60)
     assert len(sandbox.truth.requests) == before
     presence = next(child for child in panel.children if type(child).__name__ == "Presence")
-    looks_of(client).changed()
+    reads_of(client).changed()
     presence._handle_custom_msg({"view": "a", "seen": True}, [])
     panel.model._look_again()
     assert panel.jobs.wait(60)

@@ -1,4 +1,4 @@
-"""Whether anybody looks: what nobody sees asks nothing of the exchange."""
+"""Whether anybody can see a panel: what nobody sees asks nothing of the exchange."""
 
 from __future__ import annotations
 
