@@ -300,6 +300,16 @@ def test_a_value_of_the_wrong_kind_is_an_input_error_or_a_blocker(field, value) 
     assert made.to_request()["price"] == "0.4200", "the ticket stays as it was"
 
 
+@pytest.mark.parametrize("field", ["action", "outcome", "time_in_force", "self_trade_prevention"])
+@pytest.mark.parametrize("value", ["", "BUY", "short", "yes ", "day"])
+def test_a_word_that_is_unknown_does_not_get_into_a_ticket(field: str, value: str) -> None:
+    made = ticket()
+    before = getattr(made, field)
+    with pytest.raises(InputError, match=f"{field}='.*' is unknown; choose {before}"):
+        setattr(made, field, value)
+    assert getattr(made, field) == before
+
+
 @given(
     st.one_of(
         st.text(), st.floats(), st.integers(), st.decimals(), st.booleans(), st.none(), st.binary()
@@ -445,6 +455,20 @@ def test_a_confirmed_ticket_can_be_taken_once() -> None:
     assert (terms.yes_price, terms.count, len(token)) == (4200, 1000, 36)
     with pytest.raises(InputError, match="sent already"):
         made.take()
+
+
+def test_while_news_are_held_back_nothing_is_taken_that_is_not_confirmed() -> None:
+    made = ticket()
+    made.confirm()
+    with made.hold_trait_notifications():
+        made.confirmed = False
+        with pytest.raises(InputError, match="not confirmed"):
+            made.take()
+    with made.hold_trait_notifications():
+        made.confirmed = True  # no id is drawn yet
+        with pytest.raises(InputError, match="not confirmed"):
+            made.take()
+    assert len(made.take()[1]) == 36
 
 
 def test_twenty_threads_take_one_order() -> None:
@@ -678,6 +702,31 @@ def test_position_and_balance() -> None:
     )
     assert "position that this order makes smaller" in made.blockers[0]
     made.load(position=4.0)
+    assert made.blockers == []
+
+
+@pytest.mark.parametrize(("action", "held"), [("buy", 4), ("buy", 0), ("sell", -4), ("sell", 0)])
+def test_a_position_may_grow_unless_it_must_not(action: str, held: int) -> None:
+    fields = {"action": action, "time_in_force": "immediate_or_cancel"}
+    assert ticket(known={"position": held}, **fields).blockers == []
+    (said,) = ticket(known={"position": held}, reduce_only=True, **fields).blockers
+    assert "position that this order makes smaller" in said
+    assert ticket(reduce_only=True, **fields).blockers == [], "what is held is not known"
+
+
+def test_what_only_closes_needs_no_money() -> None:
+    made = ticket(action="sell", known={"position": 10, "balance": 0})
+    assert (made.cost, made.blockers) == (0, [])
+    assert made.fee > 0
+
+
+def test_what_is_no_cross_is_no_obstacle() -> None:
+    for known in ({"book": BOOK[BOOK.side == "bid"]}, {"book": BOOK[BOOK.side == "ask"]}):
+        for fields in ({"price": "0.01", "action": "buy"}, {"price": "0.99", "action": "sell"}):
+            assert ticket(known=known, post_only=True, **fields).blockers == []
+    assert ticket(known={"book": BOOK}, price="0.44").blockers == [], "it may trade at once"
+    assert ticket(known={"book": BOOK}, price="0.44", quantity=18).blockers == []
+    made = ticket(known={"book": BOOK}, price="0.44", quantity=17, time_in_force="fill_or_kill")
     assert made.blockers == []
 
 

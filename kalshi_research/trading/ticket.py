@@ -249,10 +249,7 @@ class OrderTicket(traitlets.HasTraits):
         book, held = self._book, self._position
         if book is not None:
             opposite = book.best("ask" if terms.side == "bid" else "bid")
-            meets = opposite is not None and (
-                opposite <= terms.yes_price if terms.side == "bid" else opposite >= terms.yes_price
-            )
-            if terms.post_only and meets and opposite is not None:
+            if terms.post_only and opposite is not None and _meets(terms, opposite):
                 shown = price_text(opposite if terms.outcome == "yes" else PRICE_SCALE - opposite)
                 yield f"a post_only order must not trade at once, and this one meets an order at {shown}"
             if terms.time_in_force == "fill_or_kill" and found.taken < terms.count:
@@ -406,6 +403,11 @@ class OrderTicket(traitlets.HasTraits):
             else "ready"
         )
         return f"<OrderTicket {self.sentence or printable(self.ticker, 80)}: {state}>"
+
+
+def _meets(terms: OrderTerms, opposite: int) -> bool:
+    """Whether an order would trade with one at this price [1/10 000 dollar]."""
+    return opposite <= terms.yes_price if terms.side == "bid" else opposite >= terms.yes_price
 
 
 def _signed(value: object, scale: int, what: str) -> int:
