@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from faulty_exchange import until
 
 import kalshi_research as kr
 from kalshi_research.panels.book_model import BookModel
@@ -28,13 +29,6 @@ def model(sandbox: Any) -> Iterator[BookModel]:
     made = BookModel(kr.connect(sandbox), Jobs("test"), rate=200)
     yield made
     made.close()
-
-
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.005)
 
 
 def place(sandbox: Any, user: int, side: str, cents: int, contracts: int = 1) -> None:

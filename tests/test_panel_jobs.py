@@ -7,24 +7,17 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import pytest
+from faulty_exchange import until
 
 from kalshi_research.errors import InputError
 from kalshi_research.panels.jobs import Jobs, Outcome, Painter
 from kalshi_research.panels.words import capital, contracts, dollars, moment, money, text
 
 NOW = pd.Timestamp("2026-11-20 15:00Z").to_pydatetime()
-
-
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.005)
 
 
 def test_jobs_are_done_one_after_the_other_and_never_here() -> None:
