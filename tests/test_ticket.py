@@ -142,6 +142,11 @@ def test_every_condition_gets_its_wire_name() -> None:
     )
 
 
+@pytest.mark.parametrize("nothing", [None, 0, 0.0])
+def test_no_expiry_is_none(nothing: object) -> None:
+    assert "expiration_time" not in ticket(expires=nothing).to_request()
+
+
 def test_every_body_satisfies_the_published_schema(shared: Path) -> None:
     yaml, jsonschema = pytest.importorskip("yaml"), pytest.importorskip("jsonschema")
     spec = yaml.load(

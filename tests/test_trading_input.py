@@ -49,7 +49,7 @@ NEW: dict[str, Callable[[Venue, dict[str, Any]], Any]] = {
     ),
 }
 PRICES = (
-    ("0.425", r"nearest valid price is 0\.42 or 0\.43"),
+    ("0.425", r"not on the price grid of this market; the nearest valid price is 0\.42 or 0\.43"),
     ("0.42501", r"nearest valid price is 0\.42 or 0\.43"),
     (0.1 + 0.2, r"nearest valid price is 0\.30 or 0\.31"),
     ("0", r"not lie between 0 and 1 dollar; the nearest valid price is 0\.01"),
@@ -58,7 +58,7 @@ PRICES = (
     (1.0, r"not lie between 0 and 1 dollar; the nearest valid price is 0\.99"),
     (-0.3, r"not lie between 0 and 1 dollar; the nearest valid price is 0\.01"),
     (10**12, r"not lie between 0 and 1 dollar; the nearest valid price is 0\.99"),
-    ("1e-1", r"nearest valid price is 0\.10"),
+    ("1e-1", r"not plain decimal notation; the nearest valid price is 0\.10"),
     ("NaN", r"no number; prices of this market run from 0\.01 to 0\.99"),
     (float("nan"), r"no number; prices of this market run from 0\.01 to 0\.99"),
     (Decimal("-Infinity"), r"no number; prices of this market run from 0\.01 to 0\.99"),
@@ -67,11 +67,11 @@ PRICES = (
     (b"0.42", "a number is needed, not bytes"),
 )
 QUANTITIES = (
-    (0, r"nearest valid quantity is 0\.01"),
+    (0, r"not above 0; the nearest valid quantity is 0\.01"),
     (-1, r"nearest valid quantity is 0\.01"),
-    ("0.005", r"nearest valid quantity is 0\.01"),
+    ("0.005", r"finer than 0\.01 contract; the nearest valid quantity is 0\.01"),
     (1.237, r"nearest valid quantity is 1\.24"),
-    ("1e-1", r"nearest valid quantity is 0\.10"),
+    ("1e-1", r"not plain decimal notation; the nearest valid quantity is 0\.10"),
     (10**12, "100,000,000 contracts, the most"),
     (10**30, "100,000,000 contracts, the most"),
     (float("nan"), "no number; write one such as"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, Final
@@ -55,13 +56,9 @@ def read_price(value: object, outcome: str, rules: MarketRules | None) -> tuple[
     text, grid = as_text(value, PRICE_SCALE), (rules.grid if rules is not None else ANY_CENTICENT)
     if not text:
         return 0, "no price is given"
-    price: int | None = None
-    if _PLAIN.fullmatch(text):
-        try:
-            price = parse_fixed(text, PRICE_SCALE)
-        except InputError:
-            price = None
-        if price is not None and grid.contains(price if outcome == "yes" else complement(price)):
+    with suppress(InputError):
+        price = parse_fixed(text, PRICE_SCALE)
+        if grid.contains(price if outcome == "yes" else complement(price)):
             return price, ""
     shown = printable(repr(text), 60)
     ladder = grid.prices() if outcome == "yes" else [complement(p) for p in reversed(grid.prices())]
