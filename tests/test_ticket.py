@@ -395,6 +395,40 @@ def test_rules_come_from_frames_rows_and_mappings() -> None:
             MarketRules.of(wrong)
 
 
+@pytest.mark.parametrize(
+    "wrong", [5, "T", ["T"], ("T",), Path("T"), None, pd.DataFrame(), {}, {"ticker": ""}, {"ticker": 5}]
+)
+def test_what_is_no_row_of_a_market_is_said(wrong: Any) -> None:
+    if isinstance(wrong, dict):
+        wrong = {**market(), "ticker": None, **wrong}
+    says = "names no market" if isinstance(wrong, dict) else "must be a row|rules of one market"
+    with pytest.raises(FrameError, match=says):
+        MarketRules.of(wrong)
+
+
+def test_a_row_is_named_by_its_column_or_by_its_place() -> None:
+    frame = pd.DataFrame([market()])
+    assert MarketRules.of(frame).ticker == "T"
+    assert MarketRules.of(frame.iloc[0]).ticker == "T"
+    assert MarketRules.of(frame.drop(columns="ticker").rename({0: "U"}).loc["U"]).ticker == "U"
+    with pytest.raises(FrameError, match="names no market"):
+        MarketRules.of(frame.drop(columns="ticker"))
+    only = pd.Series(market(), name="V").drop("ticker")
+    assert MarketRules.of(only).ticker == "V"
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), pd.NaT, pd.NA])
+def test_what_a_row_does_not_say_is_not_made_up(nothing: Any) -> None:
+    names = ("status", "close_time", "exchange_index", "yes_sub_title", "title")
+    rules = MarketRules.of({**market(), **dict.fromkeys(names, nothing)})
+    assert (rules.status, rules.closes, rules.shard, rules.title) == ("", None, None, "")
+    assert MarketRules.of({**market(), "yes_sub_title": nothing, "title": "Rain?"}).title == "Rain?"
+    assert MarketRules.of({**market(), "exchange_index": 0}).shard == 0
+    made = ticket()
+    made.load({**market(), "status": nothing})
+    assert made.blockers == ["T does not trade: its status is unknown"]
+
+
 # Confirming
 
 

@@ -126,7 +126,7 @@ def test_a_new_order_that_is_wrong(venue: Venue, door: str, fields: dict[str, An
     said = refused(venue, lambda: NEW[door](venue, GOOD | fields), says)
     if door != "ticket":
         assert "nothing was sent" in said
-    if door == "create_orders" and "is no number" not in says and "needed" not in says:
+    if door == "create_orders":
         assert said.startswith("order 1: ")
     NEW[door](venue, GOOD)  # and what is right goes through
     assert len(venue.writes) == 1

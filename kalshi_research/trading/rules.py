@@ -95,13 +95,11 @@ class MarketRules:
 
 
 def _row(market: Any) -> tuple[Any, str]:
-    row, ticker = market, None
-    if hasattr(market, "columns") and hasattr(market, "iloc"):
+    row, ticker = market, getattr(market, "name", None)
+    if hasattr(market, "iloc") and hasattr(market, "columns"):
         if len(market) != 1:
             raise FrameError(f"the rules of one market are needed, not of {len(market)}; pass one row.")
         row, ticker = market.iloc[0], market.index[0]
-    elif hasattr(market, "name") and hasattr(market, "index"):
-        ticker = market.name
     if not (isinstance(row, Mapping) or hasattr(row, "get")):
         kind = type(market).__name__
         raise FrameError(
