@@ -224,11 +224,10 @@ def test_a_missing_part_is_a_hole(
     assert holes["note"].str.contains("rows of the recording are missing").sum() == 1
 
 
-def test_a_full_disk_loses_nothing_that_is_written_and_is_told(
-    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    full = threading.Event()
-    whole = recorder_module.write_rows
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """While it is set the disk is full."""
+    full, whole = threading.Event(), recorder_module.write_rows
 
     def write(*given: Any, **more: Any) -> Any:
         if full.is_set():
@@ -236,6 +235,12 @@ def test_a_full_disk_loses_nothing_that_is_written_and_is_told(
         return whole(*given, **more)
 
     monkeypatch.setattr(recorder_module, "write_rows", write)
+    return full
+
+
+def test_a_full_disk_loses_nothing_that_is_written_and_is_told(
+    venue: Faulty, tmp_path: Path, full: threading.Event
+) -> None:
     with stream(venue.client(), NAMES, options=FAST) as live:
         live.wait()
         with live.record(tmp_path, every="20ms") as recorder:
@@ -598,17 +603,9 @@ def test_much_is_written_before_its_time_and_nothing_is_dropped(
 
 
 def test_what_is_dropped_while_the_disk_is_full_is_counted_in_a_hole(
-    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: threading.Event
 ) -> None:
     monkeypatch.setattr(recorder_module, "_MOST_WAITING", 100)
-    full, whole = threading.Event(), recorder_module.write_rows
-
-    def write(*given: Any, **more: Any) -> Any:
-        if full.is_set():
-            raise ArchiveError("cannot write: No space left on device")
-        return whole(*given, **more)
-
-    monkeypatch.setattr(recorder_module, "write_rows", write)
     with stream(venue.client(), NAMES, options=FAST) as live:
         live.wait()
         with live.record(tmp_path, every="10ms") as recorder:
@@ -630,16 +627,8 @@ def test_what_is_dropped_while_the_disk_is_full_is_counted_in_a_hole(
 
 
 def test_a_close_that_fails_can_be_repeated_and_loses_nothing(
-    venue: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    venue: Faulty, tmp_path: Path, full: threading.Event
 ) -> None:
-    full, whole = threading.Event(), recorder_module.write_rows
-
-    def write(*given: Any, **more: Any) -> Any:
-        if full.is_set():
-            raise ArchiveError("cannot write: No space left on device")
-        return whole(*given, **more)
-
-    monkeypatch.setattr(recorder_module, "write_rows", write)
     with stream(venue.client(), NAMES, options=FAST) as live:
         live.wait()
         recorder = live.record(tmp_path, every="1h")
