@@ -340,8 +340,31 @@ def test_a_journal_that_was_cut_or_taken_away(path: Path) -> None:
     journal.write(intent("c", "SENT"))
     path.with_name("elsewhere.jsonl").rename(path)
     os.truncate(path, path.stat().st_size // 2)
-    with pytest.raises(JournalError, match="is shorter than it was; nothing was sent"):
+    for _ in range(2):  # as long as it is so: what is gone must not be taken for what never was
+        with pytest.raises(JournalError, match="is shorter than it was; nothing was sent"):
+            journal.get("a")
+    path.rename(path.with_name("elsewhere.jsonl"))
+    journal.write(intent("d", "SENT"))
+    assert [i.key for i in Journal(path).open_intents()] == ["d"], "a new one is begun"
+
+
+def test_a_damaged_journal_is_given_up_or_mended_as_its_message_says(path: Path) -> None:
+    journal = Journal(path)
+    journal.write(intent("a", "SENT"))
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"a line of somebody else\n")
+    for _ in range(2):
+        with pytest.raises(JournalError, match=r"damaged line \(2\).*\n.*rename that file: a new one"):
+            journal.open_intents()
+    path.write_bytes(whole)
+    assert [i.key for i in journal.open_intents()] == ["a"], "mended in place"
+    path.write_bytes(whole + b"a line of somebody else\n")
+    with pytest.raises(JournalError, match="damaged line"):
         journal.get("a")
+    path.rename(path.with_name("elsewhere.jsonl"))
+    journal.write(intent("b", "SENT"))
+    assert [i.key for i in journal.open_intents()] == ["b"]
+    assert [i.key for i in Journal(path).open_intents()] == ["b"], "a new one, for everybody"
 
 
 def test_a_file_that_changes_places_all_the_time_is_an_error(path: Path, monkeypatch) -> None:

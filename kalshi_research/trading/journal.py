@@ -68,6 +68,7 @@ class Journal:
         self._offset = 0
         self._lines = 0
         self._file = _NO_FILE
+        self._damaged = False
         self._dead: set[str] = set()
         self._lock = threading.RLock()
         self._held = False
@@ -172,7 +173,7 @@ class Journal:
         try:
             return os.path.samestat(os.fstat(self._handle), self.path.stat())
         except FileNotFoundError:  # somebody took it away; what is known is better kept here
-            return True
+            return not self._damaged
 
     def _go_on_in(self, handle: int) -> None:
         """Read and write another file from now on."""
@@ -344,7 +345,7 @@ class Journal:
                 self._forget()
                 self._file = (about.st_dev, about.st_ino)
             if size < self._offset:
-                raise self._damaged("is shorter than it was")
+                raise self._damage("is shorter than it was")
             data = read_from(self._handle, self._offset, size - self._offset)
             whole = data[: data.rfind(b"\n") + 1]
             if len(whole) < len(data) and not mine:
@@ -361,10 +362,13 @@ class Journal:
             if found is not None:
                 self._keep(found)
             elif not line.endswith(_TORN):
-                raise self._damaged(f"has a damaged line ({self._lines + 1})")
+                number = self._lines + 1
+                self._forget()
+                raise self._damage(f"has a damaged line ({number})")
             # Last, so that a line is read twice rather than not at all.
             self._offset += len(line)
             self._lines += 1
+        self._damaged = False
 
     def _keep(self, intent: Intent) -> None:
         self._intents[intent.key] = intent
@@ -380,8 +384,8 @@ class Journal:
         for known in (self._intents, self._open, self._orders):
             known.clear()
 
-    def _damaged(self, what: str) -> JournalError:
-        self._forget()
+    def _damage(self, what: str) -> JournalError:
+        self._damaged = True
         return JournalError(
             f"the order journal {printable(self.path)} {what}; nothing was sent.\n"
             "Look at your orders on the exchange, then rename that file: a new one will be begun."
