@@ -197,6 +197,27 @@ def test_every_tick_is_taken_as_text_decimal_and_double(tick: int, outcome: str)
         assert Fraction(made.to_request()["price"]) == yes
 
 
+def test_a_double_is_kept_as_a_person_writes_it() -> None:
+    made = ticket()
+    for given_price, text in ((0.42, "0.42"), (0.5, "0.50"), (0.0125, "0.0125"), (0.123456, "0.123456")):
+        made.price = given_price
+        assert made.price == text
+    for given_count, text in ((10.0, "10"), (1.5, "1.50"), (0.005, "0.005"), (Decimal(2), "2")):
+        made.quantity = given_count
+        assert made.quantity == text
+
+
+@pytest.mark.parametrize("huge", [1e15, 2e15, 1e20, 1e40, -1e20, Decimal("1e30"), 10**25])
+def test_what_is_far_too_large_is_a_number_all_the_same(huge: Any) -> None:
+    says = "more than 100,000,000 contracts" if huge > 0 else "is not above 0"
+    (said,) = ticket(quantity=huge).blockers
+    assert says in said
+    (said,) = ticket(price=huge).blockers
+    assert "does not lie between 0 and 1 dollar" in said
+    with pytest.raises(InputError, match="balance"):
+        ticket().load(balance=Decimal("1e40"))
+
+
 def test_prices_of_a_quote_can_be_used_as_they_are() -> None:
     import kalshi_research as kr
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from kalshi_research.errors import InputError, printable
 from kalshi_research.money import (
@@ -180,7 +180,7 @@ def as_text(value: object, scale: int) -> str:
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, Decimal):
-        return format(value, "f") if value.is_finite() and abs(value.adjusted()) < 40 else str(value)
+        return format(value, "f") if value.is_finite() and abs(value.adjusted()) < 18 else str(value)
     # numpy's numbers are floats or know how to become one.
     if isinstance(value, bool):
         raise InputError(f"{value!r} is no number; nothing was sent. Pass text such as '0.56'.")
@@ -210,7 +210,7 @@ def _whole(value: object) -> int | None:
         return None
 
 
-def is_name(value: object) -> bool:
+def is_name(value: object) -> TypeGuard[str]:
     """Whether a ticker or an id could look like this."""
     return isinstance(value, str) and _TICKER.match(value) is not None
 
@@ -223,9 +223,9 @@ def check_ticker(ticker: object) -> str:
     >>> check_ticker("KXHIGHNY-26NOV21-B50.5")
     'KXHIGHNY-26NOV21-B50.5'
     """
-    if not is_name(ticker) or not isinstance(ticker, str):
-        raise InputError(
-            f"ticker={printable(repr(ticker), 60)} is no ticker; nothing was sent.\n"
-            "A ticker holds letters, digits and . _ ~ - only."
-        )
-    return ticker
+    if is_name(ticker):
+        return ticker
+    raise InputError(
+        f"ticker={printable(repr(ticker), 60)} is no ticker; nothing was sent.\n"
+        "A ticker holds letters, digits and . _ ~ - only."
+    )
