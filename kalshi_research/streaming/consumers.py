@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from kalshi_research.streaming.updates import Mailbox, Update
 
-__all__ = ["Consumed", "Source", "kinds_of"]
+__all__ = ["Consumed", "Source", "kinds_of", "patience"]
 
 
 class Source(Protocol):
@@ -48,6 +49,10 @@ class Source(Protocol):
 def kinds_of(channels: str | Sequence[str]) -> tuple[str, ...]:
     """The channels asked for, by our names; the exchange's own are understood."""
     wires = {channel.wire: name for name, channel in CHANNELS.items()}
+    if not isinstance(channels, str | Iterable):
+        raise InputError(
+            f"channels must be names such as 'books', not {type(channels).__name__}; nothing was sent"
+        )
     asked = (channels,) if isinstance(channels, str) else tuple(channels)
     found = []
     for name in asked:
@@ -60,6 +65,14 @@ def kinds_of(channels: str | Sequence[str]) -> tuple[str, ...]:
     if not found:
         raise InputError(f"no channel at all; choose among {', '.join(CHANNELS)}")
     return tuple(dict.fromkeys(found))
+
+
+def patience(timeout: object) -> float:
+    """How long somebody waits [s]."""
+    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if not number or math.isnan(timeout):  # type: ignore[arg-type]
+        raise InputError(f"timeout={printable(repr(timeout), 40)} must be a number of seconds")
+    return float(timeout)  # type: ignore[arg-type]
 
 
 class Consumed(BookView):
@@ -99,9 +112,10 @@ class Consumed(BookView):
         AuthError
             If the stream has stopped for good.
         """
+        longest = None if timeout is None else min(patience(timeout), threading.TIMEOUT_MAX)
         mailbox = self._mailbox(kinds)
         try:
-            while (update := mailbox.get(timeout)) is not None:
+            while (update := mailbox.get(longest)) is not None:
                 yield valued(self._source_of_news, update)
             if self._source_of_news.error is not None:
                 raise self._source_of_news.error

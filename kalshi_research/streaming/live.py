@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 from kalshi_research.errors import (
@@ -17,11 +16,12 @@ from kalshi_research.market_data.arguments import Tickers, check_client, ticker_
 from kalshi_research.provenance import KEY
 from kalshi_research.schemas.stream_rows import row_frame
 from kalshi_research.streaming import frames
-from kalshi_research.streaming.consumers import Consumed, kinds_of
+from kalshi_research.streaming.consumers import Consumed, kinds_of, patience
 from kalshi_research.streaming.engine import Engine, check_key, closing
 from kalshi_research.streaming.health import Health, health_of
 from kalshi_research.streaming.options import StreamOptions
 from kalshi_research.streaming.recorder import Recorder, seconds
+from kalshi_research.streaming.runs import folder_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -204,7 +204,7 @@ class Stream(Consumed):
         """
         names = self._followed(tickers)
         engine = self._engine
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patience(timeout)
         while True:
             self._check_open()
             with engine.lock:
@@ -225,9 +225,11 @@ class Stream(Consumed):
             return "the exchange has not confirmed the subscription in time; see .health"
         reason = self._engine.book(missing[0])[0].reason
         refused = self._engine.refusal(missing[0])
+        never = self._engine.book(missing[0])[0].seq < 0 and not refused
+        hint = "; is that its ticker?" if never else ""
         return (
-            f"{len(missing):,} books are not live in time, such as {printable(missing[0], 60)}: "
-            f"{refused or reason}"
+            f"not live in time are {len(missing):,} of the books, such as {printable(missing[0], 60)}: "
+            f"{refused or reason}{hint}"
         )
 
     # --- rows ---------------------------------------------------------------------------------
@@ -337,7 +339,7 @@ class Stream(Consumed):
         """
         self._check_open()
         recorder = Recorder(
-            self._engine, Path(fspath(path)), every=seconds(every), about={
+            self._engine, folder_of(path), every=seconds(every), about={
                 "environment": self._client.environment.name, "host": self._client.host,
                 "simulated": self._client.simulated, "channels": list(self.channels),
                 "markets": self.markets, "version": 1,

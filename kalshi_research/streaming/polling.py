@@ -20,7 +20,7 @@ from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
 from kalshi_research.schemas import ORDERBOOKS
 from kalshi_research.streaming import moments
 from kalshi_research.streaming.books import Levels
-from kalshi_research.streaming.consumers import Consumed
+from kalshi_research.streaming.consumers import Consumed, patience
 from kalshi_research.streaming.recorder import seconds
 from kalshi_research.streaming.updates import Audience, Mailbox
 from kalshi_research.streaming.view import Sight
@@ -285,7 +285,7 @@ class Poll(Consumed):
             If that takes too long.
         """
         names = self._followed(tickers)
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patience(timeout)
         while True:
             self._check_open()
             sights = self._sights(names, whole=False)

@@ -106,6 +106,10 @@ class Recorder:
         """Begin, with the books as they stand."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise ArchiveError(
+                f"{printable(self.folder)} is a file, and a recording is a folder: choose another name"
+            ) from error
         except OSError as error:
             raise ArchiveError(
                 f"cannot make the folder {printable(self.folder)}: {printable(error)}"

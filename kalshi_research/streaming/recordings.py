@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,14 @@ from kalshi_research.errors import (
 from kalshi_research.provenance import KEY, provenance
 from kalshi_research.schemas.stream import End, StreamDecoder
 from kalshi_research.streaming.rows import HAPPENINGS, schema
-from kalshi_research.streaming.runs import Part, found_parts, found_runs, is_recording, read_rows
+from kalshi_research.streaming.runs import (
+    Part,
+    folder_of,
+    found_parts,
+    found_runs,
+    is_recording,
+    read_rows,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,9 +97,10 @@ def read_recording(path: str | PathLike[str], *, skip_damaged: bool = False) -> 
     >>> happened, quotes["status"].iloc[0]
     (['begin', 'end'], 'live')
     """
-    folder = Path(fspath(path))
+    folder = folder_of(path)
     if not folder.is_dir():
-        raise ArchiveError(f"there is no folder {printable(folder)}")
+        what = "is a file; give the folder that it is in" if folder.is_file() else "does not exist"
+        raise ArchiveError(f"{printable(folder)} {what}. Nothing was read.")
     if not is_recording(folder):
         raise ArchiveError(
             f"{printable(folder)} holds no recording.\nRecord one with stream.record(folder)."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from hashlib import blake2b
 from pathlib import Path
@@ -12,11 +13,11 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kalshi_research.errors import ArchiveError, printable
+from kalshi_research.errors import ArchiveError, InputError, printable
 from kalshi_research.parts import replaced
 from kalshi_research.streaming.rows import schema
 
-__all__ = ["Part", "found_parts", "found_runs", "is_recording", "read_rows", "write_rows"]
+__all__ = ["Part", "folder_of", "found_parts", "found_runs", "is_recording", "read_rows", "write_rows"]
 
 _PART = re.compile(
     r"(?P<run>[0-9]{8}T[0-9]{6,12}-[0-9]+-[0-9a-f]+)-(?P<first>[0-9]{12})-(?P<last>[0-9]{12})"
@@ -43,10 +44,18 @@ class Part(NamedTuple):
         return cls(path, found["run"], int(found["first"]), int(found["last"]), found["digest"])
 
 
+def folder_of(path: object) -> Path:
+    """A folder as a user writes it, ``~`` included."""
+    given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(given, str) or not given or "\0" in given:
+        raise InputError(f"{printable(repr(path), 60)} is not the path of a folder")
+    return Path(os.path.expanduser(given))  # noqa: PTH111 - an unknown ~user stays as it is
+
+
 def is_recording(folder: Path) -> bool:
     """Whether a folder holds a recording."""
     return folder.is_dir() and any(
-        _RUN.fullmatch(each.name) or Part.of(each) for each in folder.iterdir()
+        _RUN.fullmatch(each.name) or Part.of(each) for each in _listed(folder)
     )
 
 
@@ -83,7 +92,7 @@ def found_runs(folder: Path) -> list[dict[str, Any]]:
         If it cannot be read.
     """
     found = []
-    for path in sorted(path for path in folder.iterdir() if _RUN.fullmatch(path.name)):
+    for path in (path for path in _listed(folder) if _RUN.fullmatch(path.name)):
         try:
             about = msgspec.json.decode(path.read_bytes())
         except (OSError, msgspec.DecodeError) as error:
