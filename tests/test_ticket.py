@@ -427,6 +427,38 @@ def test_what_is_no_row_of_a_market_is_said(wrong: Any) -> None:
         MarketRules.of(wrong)
 
 
+def test_the_end_of_trading_counts_where_the_present_is_known() -> None:
+    over = {"close_time": datetime(2020, 1, 1, tzinfo=UTC)}
+    fields = {"quantity": 1, "price": "0.42"}
+    real, invented = (pd.DataFrame([market(**over)]).set_index("ticker") for _ in range(2))
+    invented.attrs["kalshi"] = {"simulated": True}
+    for known, now in ((market(**over), None), (real, None), (invented, lambda: NOW)):
+        made = OrderTicket("T", now=now, **fields)
+        made.load(known)
+        (said,) = made.blockers
+        assert said == "T closed at 2020-01-01 00:00 UTC"
+    made = OrderTicket("T", **fields)
+    made.load(invented)
+    assert made.blockers == []
+
+
+def test_what_is_known_of_a_market_stays_until_another_comes() -> None:
+    made = ticket(known={"book": BOOK, "position": 10}, action="sell")
+    made.load(market(title="another look"))
+    assert (made.cost, made.taken) == (0, 10)
+    made.load(fees=FeeTerms(multiplier=Fraction(0)))
+    assert made.fee == 0
+    made = OrderTicket("T", now=lambda: NOW, quantity=1, price="0.42")
+    made.load(book=BOOK, fees=FeeTerms())
+    assert made.blockers == ["T has not been looked up yet"]
+    made.load(market())
+    assert (made.blockers, made.taken) == ([], 0)
+
+
+def test_a_ticket_without_a_market_asks_for_its_name_alone() -> None:
+    assert OrderTicket(quantity=1, price="0.42").blockers == ["no valid ticker is given"]
+
+
 def test_a_row_is_named_by_its_column_or_by_its_place() -> None:
     frame = pd.DataFrame([market()])
     assert MarketRules.of(frame).ticker == "T"
