@@ -660,6 +660,9 @@ def test_several_edits_are_one_and_unknown_fields_are_refused() -> None:
     made.observe(lambda change: seen.append(change["new"]), "blockers")
     made.edit(time_in_force="immediate_or_cancel", reduce_only=True)
     assert seen == []
+    made.edit(price="0.43", reduce_only=False, time_in_force="good_till_canceled")
+    made.edit(reduce_only=True, time_in_force="immediate_or_cancel")  # the first alone would be wrong
+    assert seen == []
     with pytest.raises(InputError, match="no colour"):
         made.edit(colour="red")
     with pytest.raises(InputError, match="no colour"):

@@ -322,8 +322,7 @@ class OrderTicket(traitlets.HasTraits):
 
     def _agreed(self, change: Any) -> None:
         # One confirmation is one order: its id is drawn here, before anything is sent.
-        with self._lock:
-            self._token = str(uuid.uuid4()) if change["new"] else ""
+        self._token = str(uuid.uuid4()) if change["new"] else ""
 
     def confirm(self) -> None:
         """Agree to exactly this order.
