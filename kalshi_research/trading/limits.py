@@ -58,11 +58,6 @@ class Limits:
         """Whether the time has not run out."""
         return self.monotonic() < self.ends
 
-    @property
-    def minutes_left(self) -> float:
-        """Until it runs out [min]."""
-        return max(0.0, (self.ends - self.monotonic()) / 60)
-
 
 def _money(value: object, what: str) -> int:
     try:
