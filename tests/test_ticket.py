@@ -611,6 +611,34 @@ def test_a_second_click_in_the_middle_of_the_first_finds_nothing() -> None:
     assert taken.count(None) == 1
 
 
+def test_a_second_click_at_the_last_moment_of_the_first_finds_nothing() -> None:
+    class Slow(OrderTicket):
+        def __getattribute__(self, name: str) -> Any:
+            found = super().__getattribute__(name)
+            if name == "confirmed" and found and clicked:
+                middle()
+            return found
+
+    taken: list[Any] = []
+    clicked: list[bool] = []
+    made = Slow("T", now=lambda: NOW, quantity=10, price="0.42")
+    made.load(market())
+    made.confirm()
+
+    def click() -> None:
+        clicked.append(True)
+        try:
+            taken.append(made.take())
+        except InputError:
+            taken.append(None)
+
+    middle = beside(click)
+    click()
+    middle().join(10)
+    assert len(taken) == 2
+    assert taken.count(None) == 1
+
+
 def test_an_edit_in_the_middle_of_a_look_is_not_forgotten() -> None:
     made = ticket()
     middle = beside(lambda: made.edit(price="0.43"))

@@ -356,8 +356,9 @@ class OrderTicket(traitlets.HasTraits):
             If something stands against it.
         """
         self.refresh()
-        if self._terms is None or self.blockers:
+        if self.blockers:
             raise InputError(f"{self.blockers[0]}; nothing was sent.")
+        assert self._terms is not None  # noqa: S101 - without terms there are blockers
         return self._terms
 
     def take(self) -> tuple[OrderTerms, str]:
