@@ -297,6 +297,25 @@ def test_the_order_of_a_list_does_not_matter_within_its_sense() -> None:
     pd.testing.assert_frame_equal(kr.pnl(newest_first), kr.pnl(oldest_first))
 
 
+def test_fills_of_a_single_instant_are_taken_as_the_exchange_lists_them() -> None:
+    with kr.start_sandbox() as sandbox:
+        client = kr.connect(sandbox)
+        markets = kr.get_markets(client, status="open", max_rows=200).dropna(
+            subset=["yes_bid", "yes_ask"]
+        )
+        ticker = markets["volume"].idxmax()
+        for action, quantity, price in (("buy", 3000, "0.98"), ("sell", 4, "0.01"), ("buy", 6, "0.98")):
+            kr.create_order(
+                client, ticker, action=action, quantity=quantity, price=price,
+                time_in_force="immediate_or_cancel",
+            )  # fmt: skip
+        fills = kr.get_fills(client, ticker)
+        assert len(set(fills["time"])) == 1, "the simulated clock stands"
+        assert fills["yes_price"].nunique() > 2, "the average cost depends on the order of the fills"
+        theirs = kr.get_positions(client, ticker, settlement_status="all")
+    assert kr.reconcile_pnl(kr.pnl(fills), theirs)["agrees"].all()
+
+
 def test_a_payout_that_the_fills_do_not_cover_counts_alone_and_is_said() -> None:
     fills = fills_of([{"outcome_side": "yes", "yes_price": 0.4, "quantity": 4.0, "fee_cost": 0.07}])
     whole = settlements_of(

@@ -183,9 +183,13 @@ def _names(frame: pd.DataFrame, what: str) -> list[str]:
 
 
 def _in_order(time: Ints) -> Ints:
-    """Places from the oldest on; a list of newest first is turned round within an instant too."""
+    """Places from the oldest on; a list of newest first is turned round within an instant too.
+
+    So is one of a single instant, because the exchange and `get_fills` give the newest first: a
+    simulated day may have one instant only.
+    """
     steps = np.diff(time)
-    if np.count_nonzero(steps < 0) > np.count_nonzero(steps > 0):
+    if np.count_nonzero(steps < 0) >= np.count_nonzero(steps > 0):
         return time.size - 1 - np.argsort(time[::-1], kind="stable")
     return np.argsort(time, kind="stable")
 
