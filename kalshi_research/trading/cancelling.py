@@ -185,8 +185,7 @@ def _settle_cancels(desk: Desk, order_id: str, status: str) -> None:
         and not desk.journal.is_busy(intent, now)
     ]
     note = "the order has ended"
-    if left:
-        desk.journal.settle({key: {"state": "ACKED", "status": status, "note": note} for key in left})
+    desk.journal.settle({key: {"state": "ACKED", "status": status, "note": note} for key in left})
 
 
 def _unknown_cancel(desk: Desk, intent: Intent) -> OrderUnknown:
