@@ -255,7 +255,7 @@ def _record(options: argparse.Namespace) -> int:
                 client,
                 options.tickers,
                 options.output,
-                channels=options.channels.split(","),
+                channels=[name.strip() for name in options.channels.split(",")],
                 every=options.every,
                 duration=options.duration,
                 begun=begun.set,

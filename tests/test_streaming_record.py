@@ -376,7 +376,20 @@ def test_the_record_command_says_what_is_wrong(
     assert "needs a key" in capsys.readouterr().err
     assert main(["record", "M0", "-c", "candles", "-o", os.fspath(tmp_path / "a")]) == 2
     assert "no channel" in capsys.readouterr().err
+    for duration in ("-1", "0", "nan"):
+        where = ["-o", os.fspath(tmp_path / "a"), "--duration", duration]
+        assert main(["record", TICKER, *where]) == 2
+        assert "must be above 0 seconds" in capsys.readouterr().err
     assert not (tmp_path / "a").exists()
+
+
+def test_channels_may_be_written_with_a_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kalshi_research.cli import main
+
+    monkeypatch.setattr("kalshi_research.cli._stop_at_signals", lambda *events: None)
+    where = ["-o", os.fspath(tmp_path), "--duration", "0.1"]
+    assert main(["record", TICKER, "-c", "books, trades", *where]) == 0
+    assert read_recording(tmp_path).runs[0]["channels"] == ["books", "trades"]
 
 
 AT_A_TERMINAL = """

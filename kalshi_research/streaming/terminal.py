@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kalshi_research.errors import printable
+from kalshi_research.errors import InputError, printable
 from kalshi_research.streaming.live import stream
 
 if TYPE_CHECKING:
@@ -63,11 +63,15 @@ def record_until(
 
     Raises
     ------
+    InputError
+        If an argument is wrong; nothing was recorded.
     AuthError
         If the exchange takes the key away.
     ArchiveError
         If the end cannot be written.
     """
+    if duration is not None and not duration > 0:  # no number at all is not above 0 either
+        raise InputError(f"duration={duration} must be above 0 seconds; nothing was recorded")
     begin = time.monotonic()
     with stream(client, tickers, channels, options=options) as live:
         recorder = live.record(folder, every=every)
