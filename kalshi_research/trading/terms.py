@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, Final, TypeGuard
 
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, JournalError, printable
 from kalshi_research.money import (
     COUNT_SCALE,
     PRICE_SCALE,
@@ -130,8 +130,18 @@ class OrderTerms:
 
     @classmethod
     def restored(cls, stored: Mapping[str, Any]) -> OrderTerms:
-        """The terms from the journal."""
-        return cls(**stored)
+        """The terms from the journal.
+
+        Raises
+        ------
+        JournalError
+            If they are no terms, as another version of this package may have written them.
+        """
+        try:
+            return cls(**stored)
+        except TypeError:
+            problem = "the order journal holds an order that this version cannot read; nothing was sent."
+        raise JournalError(f"{problem}\nUse the version that wrote it, or the newest one.")
 
 
 def price_text(price: int) -> str:
