@@ -167,3 +167,73 @@ def test_an_answer_of_success_that_is_an_error_or_nothing() -> None:
         with pytest.raises(ApiError, match="deprecated_v1_order_endpoint"):
             client.request("GET", "/exchange/status")
         assert client.request("DELETE", "/portfolio/events/orders") is None
+
+
+def test_a_real_exchange_is_told_by_its_address_and_a_simulated_one_is_not() -> None:
+    assert kr.connect("demo").identity == kr.connect("demo").identity == "external-api.demo.kalshi.co"
+    assert kr.connect("prod").identity == "external-api.kalshi.com"
+    with StubServer([]) as server:
+        one, other = kr.connect(server.url), kr.connect(server.url)
+        assert one.host == other.host
+        assert one.identity not in (other.identity, one.host)
+    with Sandbox(days=1, crypto_hours=0) as sandbox:
+        assert kr.connect(sandbox).identity == kr.connect(sandbox).identity == sandbox.identity
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "https://external-api.kalshi.com/trade-api/v2?x=1",
+        "https://external-api.kalshi.com/trade-api/v2#x",
+        "https://external-api.kalshi.com/elsewhere",
+        "http://external-api.kalshi.com",
+    ],
+)
+def test_a_host_with_more_than_a_host_is_none(host: str) -> None:
+    with pytest.raises(ConfigError, match="is no host of prod; nothing was sent"):
+        find_target("prod", host)
+
+
+@pytest.mark.parametrize(
+    ("host", "root"),
+    [
+        ("https://external-api.kalshi.com", 0),
+        ("https://external-api.kalshi.com/trade-api/v2/", 0),
+        ("wss://api.elections.kalshi.com/trade-api/ws/v2", 1),
+        ("api.elections.kalshi.com", 1),
+    ],
+)
+def test_a_host_may_be_written_as_its_address(host: str, root: int) -> None:
+    assert find_target("prod", host).root == environments.PROD.rest[root]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "external-api-ws.kalshi.com",
+        "external-api-ws.demo.kalshi.co",
+        "external-api-margin-ws.kalshi.com",
+    ],
+)
+def test_a_host_of_streams_is_told_as_one(host: str) -> None:
+    with pytest.raises(ConfigError, match="is a WebSocket host; host= takes the REST host"):
+        find_target("prod", host)
+
+
+def test_an_address_that_is_none_is_told_by_the_kind_of_mistake() -> None:
+    for name, says in (
+        ("demo-api.kalshi.co", r'is a host, not an environment: write connect\("demo", host='),
+        ("api.kalshi.com", "is a host of older documents"),
+        ("paper", 'Did you mean "demo"'),
+        ("sandbx", 'Did you mean "sandbox"'),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            find_target(name)
+    with pytest.raises(ConfigError) as error:
+        find_target("xyzzy")
+    assert "Did you mean" not in str(error.value)
+    for url in ("http://localhost:8765", "http://127.3.2.1:1", "http://[::1]:8765", "https://127.0.0.1"):
+        assert find_target(url).environment.name == "sandbox"
+    for url in ("http://0.0.0.0:1", "http://localhost.evil.example", "http://10.0.0.1"):
+        with pytest.raises(ConfigError, match="neither loopback nor a documented host"):
+            find_target(url)
