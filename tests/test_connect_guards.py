@@ -237,3 +237,10 @@ def test_an_address_that_is_none_is_told_by_the_kind_of_mistake() -> None:
     for url in ("http://0.0.0.0:1", "http://localhost.evil.example", "http://10.0.0.1"):
         with pytest.raises(ConfigError, match="neither loopback nor a documented host"):
             find_target(url)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_a_client_that_never_traded_writes_nothing_to_the_real_exchange(method: str) -> None:
+    client = kr.connect("prod")
+    with pytest.raises(ConfigError, match="writes to prod; nothing was sent"):
+        client.request(method, "/portfolio/events/orders", body={} if method != "DELETE" else None)

@@ -11,6 +11,7 @@ import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -1836,3 +1837,17 @@ def test_a_folder_that_is_not_ones_own(tmp_path: Path, monkeypatch) -> None:
         with pytest.raises(JournalError, match="belongs to somebody else"):
             place(venue)
         assert venue.writes == []
+
+
+def test_a_report_says_what_is_known_and_no_more() -> None:
+    one = kr.OrderReport("unknown", "c", "", "T", "buy", "yes", Decimal("0.42"), Decimal(5))
+    assert "buy 5 YES of T at $0.42" in str(one)
+    assert "filled" not in str(one)
+    assert "SIMULATED" not in str(one)
+    some = replace(one, state="partial", filled=Decimal(2), remaining=Decimal(3))
+    assert ", 2 of 5 filled" in str(some)
+    assert "(YES)" not in str(some)
+    paid = replace(some, average_price=Decimal("0.4150"), environment="sandbox")
+    assert ", 2 of 5 filled at $0.4150 (YES)" in str(paid)
+    assert str(paid).startswith("SIMULATED · ")
+    assert "<span>$</span>0.42" in paid._repr_html_()
