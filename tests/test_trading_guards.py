@@ -1848,6 +1848,6 @@ def test_a_report_says_what_is_known_and_no_more() -> None:
     assert ", 2 of 5 filled" in str(some)
     assert "(YES)" not in str(some)
     paid = replace(some, average_price=Decimal("0.4150"), environment="sandbox")
-    assert ", 2 of 5 filled at $0.4150 (YES)" in str(paid)
+    assert ", 2 of 5 filled at $0.415 (YES)" in str(paid)
     assert str(paid).startswith("SIMULATED · ")
     assert "<span>$</span>0.42" in paid._repr_html_()
