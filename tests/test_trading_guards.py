@@ -377,6 +377,7 @@ def test_an_amend_that_was_made_and_not_answered_is_looked_up(venue: Venue) -> N
     assert (after.remaining, after.note) == (4, "seen on the exchange")
     assert len(venue.sent(AMEND)) == 1
     assert venue.sent("GET /portfolio/orders") == [], "one order is asked for by its id"
+    assert venue.elapsed < 5, "once it is seen nothing is waited for"
 
 
 # What provably was not sent

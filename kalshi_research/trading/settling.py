@@ -170,22 +170,20 @@ def _concluded(desk: Desk, intent: Intent, order: OrderFacts, seen: Sighting) ->
     return _as_shown("ACKED", order, note) | {"terms": dict(intent.terms) | now}
 
 
-def _orders(desk: Desk, intents: list[Intent]) -> dict[str, OrderFacts]:
+def _orders(desk: Desk, intents: list[Intent]) -> dict[str, OrderFacts | None]:
     """The orders that changes are about, as far as they are shown."""
-    found: dict[str, OrderFacts] = {}
+    found: dict[str, OrderFacts | None] = {}
     if len(intents) > _SINGLY:
         made = [desk.journal.order(intent.order_id) for intent in intents]
         since = window([one for one in made if one is not None]) if all(made) else None
         tickers = {intent.terms.get("ticker") for intent in intents}
         one = tickers.pop() if len(tickers) == 1 else None
-        found = read_orders(desk.client, one, since=since, seconds=desk.read_seconds).by_order_id
+        found.update(read_orders(desk.client, one, since=since, seconds=desk.read_seconds).by_order_id)
     for intent in intents:
         if intent.order_id in found:
             continue
         with suppress(KalshiError):
-            order = find_order(desk, intent.order_id, intent.terms.get("ticker"))
-            if order is not None:
-                found[intent.order_id] = order
+            found[intent.order_id] = find_order(desk, intent.order_id, intent.terms.get("ticker"))
     return found
 
 

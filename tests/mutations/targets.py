@@ -118,6 +118,10 @@ EQUIVALENT: dict[str, str] = {
     'kalshi_research/trading/places.py::_make_private: sys.platform == "win32" -> False': (
         "modes and owners of folders are not looked at on Windows, where no test runs"
     ),
+    "kalshi_research/trading/settling.py::_concluded: effect or not absent_twice(desk, intent, seen) -> "
+    "(not absent_twice(desk, intent, seen))": (
+        "what was seen and not believed is not old enough, so it does not count as absent either"
+    ),
     "kalshi_research/sandbox/stream/hub.py::Hub._dispatch: 0 -> 1": (
         "how many events are worked off before the sockets get their turn is a choice"
     ),
