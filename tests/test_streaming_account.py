@@ -209,6 +209,21 @@ def test_an_outage_is_looked_up_and_lagging_answers_are_not_believed(venue: Faul
         assert complete(live.orders())
 
 
+def test_orders_that_came_and_ended_in_an_outage_are_there_afterwards() -> None:
+    with kr.start_sandbox(speed=1) as sandbox:
+        client = kr.connect(sandbox)
+        with stream(client, TICKER, ["books", "orders", "fills"], options=FAST).wait() as live:
+            placed = []
+            for number in range(3):
+                sandbox.faults.add("link:RST", "WS /user_order", nth=1)
+                order = kr.create_order(client, TICKER, quantity=1, price="0.99")
+                placed.append(order.order_id)
+                until(lambda number=number: live.health.reconnects == number + 1)
+            until(lambda: set(live.orders().index) == set(placed))
+            until(lambda: set(live.orders()["status"]) == {"executed"})
+            assert complete(live.orders())
+
+
 def test_an_answer_that_does_not_come_is_told_and_the_frame_is_not_complete(venue: Faulty) -> None:
     with follow(venue, ["M0"], STATES) as live:
         told = "orders: what there was at the beginning could not be asked for"

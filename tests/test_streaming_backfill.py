@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +23,10 @@ class Exchange:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.fails = 0
         self.let = threading.Event()
+        self.simulated = False
+
+    def clock(self) -> datetime:
+        return datetime(2026, 11, 20, 15, tzinfo=UTC)
 
     def pages(self, route: str, key: str, *, params: dict[str, Any], limit: int = 0) -> Iterator[Any]:
         self.asked.append((route, dict(params)))

@@ -10,10 +10,11 @@ from collections.abc import Hashable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from kalshi_research.errors import KalshiError, NotFoundError, printable
+from kalshi_research.market_data.tiers import exchange_time
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
 from kalshi_research.schemas import TRADES
 from kalshi_research.schemas.stream import Trade
@@ -32,6 +33,8 @@ __all__ = ["Backfill"]
 
 _MARGIN_MS = 2_000
 """So much before the newest row is asked for again: rows are known by their ids."""
+_ORDERS_MARGIN = timedelta(seconds=60)
+"""So much before the last look orders are asked for again: lists lag behind what was taken."""
 _ONE_BY_ONE = 10
 """For more markets than this the tape of all is asked for: it has fewer pages."""
 _SINGLE = 100
@@ -125,6 +128,7 @@ class Backfill:
         self._unanswered: dict[tuple[Hashable, str], _Question] = {}
         self._outages: dict[Hashable, int] = {}
         self._newest: dict[tuple[Hashable, str], int] = {}
+        self._told_orders: dict[Hashable, datetime] = {}
 
     @classmethod
     def covers(cls, channel: str) -> bool:
@@ -171,7 +175,7 @@ class Backfill:
             outages = self._outages.get(who, 0)
         answered = False
         try:
-            answered = self._fetch(channel, question)
+            answered = self._fetch(who, channel, question)
         finally:
             with self._lock:
                 self.unsettled -= question.awaited
@@ -198,7 +202,7 @@ class Backfill:
         """Ask no more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _fetch(self, channel: str, question: _Question) -> bool:
+    def _fetch(self, who: Hashable, channel: str, question: _Question) -> bool:
         """Ask about one channel; False where there is no answer, which is told, not raised."""
         self.asked += 1
         tickers, newest = question.tickers, question.newest
@@ -206,7 +210,7 @@ class Backfill:
             if channel == "trades":
                 self._trades(None if tickers is None else list(tickers), _from(newest))
             else:
-                self._rows(channel, question)
+                self._rows(who, channel, question)
         except KalshiError as error:
             self._failed(channel, str(error), first=question.first)
             return False
@@ -247,11 +251,15 @@ class Backfill:
                 ):
                     self._publish(Update("trades", trade.ticker, trade))
 
-    def _rows(self, kind: str, question: _Question) -> None:
+    def _rows(self, who: Hashable, kind: str, question: _Question) -> None:
         _, _, frame = self._ROUTES[kind]
-        bodies = [rest_row(kind, row) for row in self._listed(kind, _from(question.newest))]
+        since = _from(question.newest)
+        if kind == "orders":
+            now, since = exchange_time(self._client), self._told_orders.get(who)
+        bodies = [rest_row(kind, row) for row in self._listed(kind, since)]
         if kind == "orders":
             bodies += self._gone({body["order_id"] for body in bodies})
+            self._told_orders[who] = now.to_pydatetime() - _ORDERS_MARGIN
         elif kind == "positions":
             bodies += self._closed({market_of(body) for body in bodies})
         markets = question.tickers
@@ -266,18 +274,18 @@ class Backfill:
 
     def _listed(self, kind: str, since: datetime | None) -> Iterator[Mapping[str, Any]]:
         route, key, _ = self._ROUTES[kind]
-        params: dict[str, Any] = {}
-        if kind == "fills" and since is not None:
-            params["min_ts"] = int(since.timestamp())
-        if kind == "orders":
-            params["status"] = "resting"
+        later: dict[str, Any] = {} if since is None else {"min_ts": int(since.timestamp())}
+        lists = [later] if kind == "fills" else [{}]
+        if kind == "orders":  # those that came and ended meanwhile do not rest
+            lists = [{"status": "resting"}, *([later] if later else [])]
         count = 0
-        for page in self._client.pages(route, key, params=params, limit=1000):
-            for row in page.json()[key]:
-                yield row
-                count += 1
-                if count >= self._limit:
-                    return
+        for params in lists:
+            for page in self._client.pages(route, key, params=params, limit=1000):
+                for row in page.json()[key]:
+                    yield row
+                    count += 1
+                    if count >= self._limit:
+                        return
 
     def _closed(self, listed: set[str]) -> list[dict[str, Any]]:
         """Positions that were there when they were last heard of, and are listed no longer."""
