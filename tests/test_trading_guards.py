@@ -712,7 +712,7 @@ def test_what_somebody_else_changed_is_believed_after_a_while(venue: Venue) -> N
     assert (after.price, after.remaining) == (Decimal("0.30"), 4)
     assert 10 <= venue.elapsed < 15
     began = venue.elapsed
-    venue.orders[made.order_id]["status"] = "canceled"
+    venue.orders[made.order_id] |= {"status": "canceled", "remaining_count_fp": "0.00"}
     with pytest.raises(InputError, match="is canceled"):
         kr.amend_order(venue.client, made, quantity=3)
     assert venue.elapsed == began, "what has ended does not change any more"
