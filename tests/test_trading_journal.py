@@ -164,7 +164,7 @@ def test_half_a_write_and_then_a_full_disk(path: Path, monkeypatch) -> None:
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", half)
-        with pytest.raises(JournalError, match="No space left"):
+        with pytest.raises(JournalError, match=r"cannot be written \(No space left"):
             journal.write(intent("b", "SENT"))
         with pytest.raises(JournalError, match="No space left"):
             journal.write(intent("c", "SENT"))
