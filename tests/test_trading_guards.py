@@ -1136,6 +1136,18 @@ def test_what_is_found_of_other_orders_blocks_nothing(venue: Venue) -> None:
         assert place(venue, "0.42").state == "resting"
 
 
+def test_an_order_under_the_id_of_a_change_says_nothing_of_that_change(venue: Venue) -> None:
+    made = place(venue)
+    venue.desk.journal.write(
+        Intent("k", "cancel", "NOT_PLACED", "s", {"ticker": "T"}, order_id=made.order_id)
+    )
+    venue.put("k")
+    assert {made.order_id, "o-k"} == {*kr.get_open_orders(venue.client).index}
+    kept = venue.desk.journal.get("k")
+    assert kept is not None
+    assert (kept.state, kept.order_id) == ("NOT_PLACED", made.order_id)
+
+
 def test_an_id_that_stands_for_a_change_is_no_id_for_an_order(venue: Venue) -> None:
     made = place(venue)
     kr.amend_order(venue.client, made, quantity=4)
