@@ -468,6 +468,8 @@ def test_a_row_is_named_by_its_column_or_by_its_place() -> None:
         MarketRules.of(frame.drop(columns="ticker"))
     only = pd.Series(market(), name="V").drop("ticker")
     assert MarketRules.of(only).ticker == "V"
+    with pytest.raises(FrameError, match="names no market"):
+        MarketRules.of(only.rename(""))
 
 
 @pytest.mark.parametrize("nothing", [None, float("nan"), pd.NaT, pd.NA])
