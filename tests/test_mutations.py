@@ -1,6 +1,6 @@
 """Small wrong changes of the code are noticed by its tests.
 
-Five pinned ones on every run; ``tests/mutations/campaign.py`` makes as many as one likes.
+Ten pinned ones on every run; ``tests/mutations/campaign.py`` makes as many as one likes.
 """
 
 from __future__ import annotations
