@@ -17,6 +17,7 @@ import zlib
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -908,4 +909,46 @@ def test_an_interrupt_does_not_leave_the_connections_locked(monkeypatch: pytest.
     with pytest.raises(KeyboardInterrupt):
         client.request("GET", "/exchange/status")
     assert transport._adapter is not before
+    assert client.request("GET", "/exchange/status")["exchange_active"] is True
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # sockets left half made
+def test_an_interrupt_at_any_step_of_a_pool_leaves_nothing_to_wait_for() -> None:
+    """Ctrl-C at each line and return of what holds connections, locks of the library's own included."""
+    client = connect("sandbox")
+    client.request("GET", "/exchange/status")
+    watched = ("connectionpool.py", "poolmanager.py", "queue.py", "threading.py", "idle.py")
+
+    def request(at: int) -> int:
+        """Steps that were seen; at one of them Ctrl-C is pressed."""
+        steps = 0
+
+        def step(frame: Any, event: str, _: Any) -> Any:
+            nonlocal steps
+            if not frame.f_code.co_filename.endswith(watched):
+                return None
+            if event in ("line", "return"):
+                steps += 1
+                if steps == at:
+                    sys.settrace(None)
+                    raise KeyboardInterrupt
+            return step
+
+        sys.settrace(step)
+        try:
+            client.request("GET", "/exchange/status")
+        finally:
+            sys.settrace(None)
+        return steps
+
+    every = request(at=-1)
+    assert every > 50
+    interrupted = 0
+    for at in range(1, every + 1):
+        client.request("GET", "/exchange/status")  # a connection waits again
+        try:
+            request(at)
+        except KeyboardInterrupt:
+            interrupted += 1
+    assert interrupted > every / 2, "the others fell into code that was told to go on"
     assert client.request("GET", "/exchange/status")["exchange_active"] is True

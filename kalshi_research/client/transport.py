@@ -25,6 +25,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from kalshi_research.client.idle import IdleConnections
 from kalshi_research.client.strict_json import BrokenBodyError
 from kalshi_research.errors import (
     ConfigError,
@@ -143,10 +144,12 @@ class _TLSConnection(_DeadlineMixin, HTTPSConnection):
 
 class _PlainPool(HTTPConnectionPool):
     ConnectionCls = _PlainConnection
+    QueueCls = IdleConnections  # type: ignore[assignment]
 
 
 class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
+    QueueCls = IdleConnections  # type: ignore[assignment]
 
 
 _POOLS = {"http": _PlainPool, "https": _TLSPool}
