@@ -33,6 +33,10 @@ DEVIATIONS: tuple[tuple[str, int, str, str], ...] = (
         "a subaccount that is not there; the specification names no error for it",
     ),
     (
+        "DELETE /portfolio/events/orders/{order_id}", 400, "invalid_parameters",
+        "a shard or subaccount that is not there; the specification names no error for it",
+    ),
+    (
         "DELETE /portfolio/events/orders", 400, "invalid_parameters",
         "a subaccount that is not there; the specification names no error for it",
     ),

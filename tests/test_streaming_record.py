@@ -261,7 +261,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(venue: Faulty, tmp_path: Path)
     (tmp_path / "file").write_text("x")
     with stream(venue.client(), NAMES, options=FAST) as live, pytest.raises(ArchiveError):
         live.record(tmp_path / "file" / "folder")
-    with pytest.raises(ArchiveError, match="no folder"):
+    with pytest.raises(ArchiveError, match="does not exist"):
         read_recording(tmp_path / "nothing")
     with pytest.raises(ArchiveError, match="no recording"):
         read_recording(tmp_path)
