@@ -14,7 +14,6 @@ from kalshi_research.errors import (
     KalshiError,
     NotFoundError,
     NotSentError,
-    OrderRejected,
     OrderUnknown,
     printable,
 )
@@ -22,6 +21,7 @@ from kalshi_research.schemas.order_facts import OrderFacts, Receipt, receipt_of
 from kalshi_research.trading.changing import begin_change
 from kalshi_research.trading.journal import Intent
 from kalshi_research.trading.placing import DEFINITE
+from kalshi_research.trading.refusing import refused_change
 from kalshi_research.trading.report import OrderReport, report_of
 from kalshi_research.trading.requests import Request, cancel_request
 from kalshi_research.trading.settling import find_order
@@ -98,15 +98,8 @@ def _try_cancel(desk: Desk, key: str, request: Request) -> tuple[Receipt | None,
             desk.journal.note(key, state="REJECTED", note=printable(error.code, 60))
             if isinstance(error, AuthError):
                 raise
-            raise OrderRejected(
-                error.status,
-                code=error.code,
-                message=error.message if error.message != error.code else "",
-                details=error.details,
-                method="DELETE",
-                path=f"order {order_id}",
-                hint="The order was not cancelled.",
-            ) from error
+            hint = "The order was not cancelled."
+            raise refused_change(error, "DELETE", f"order {order_id}", hint) from error
         return None, error
     except KalshiError as error:
         return None, error

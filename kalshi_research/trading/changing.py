@@ -17,13 +17,13 @@ from kalshi_research.errors import (
     KalshiError,
     NotSentError,
     OrderNotPlaced,
-    OrderRejected,
     OrderUnknown,
     printable,
 )
 from kalshi_research.schemas.order_facts import OrderFacts, Receipt, receipt_of
 from kalshi_research.trading.journal import Intent
 from kalshi_research.trading.placing import DEFINITE
+from kalshi_research.trading.refusing import refused_change
 from kalshi_research.trading.report import OrderReport, report_of, status_word
 from kalshi_research.trading.requests import Request, amend_request, decrease_request
 from kalshi_research.trading.settling import Change, find_order, settle_changes
@@ -293,12 +293,5 @@ def _refused(desk: Desk, order_id: str, after: OrderTerms, cause: ApiError) -> N
             order = None
         if order is not None:
             now = f" It is {order.status}, {quantity_text(order.filled)} filled."
-    raise OrderRejected(
-        cause.status,
-        code=cause.code,
-        message=cause.message if cause.message != cause.code else "",
-        details=cause.details,
-        method="POST",
-        path=f"change to {quantity_text(after.count)} at ${price_text(after.price)}",
-        hint=f"The order was not changed.{now}",
-    ) from cause
+    path = f"change to {quantity_text(after.count)} at ${price_text(after.price)}"
+    raise refused_change(cause, "POST", path, f"The order was not changed.{now}") from cause

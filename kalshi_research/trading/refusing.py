@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kalshi_research.errors import KalshiError
     from kalshi_research.trading.terms import OrderTerms
 
-__all__ = ["refused_order"]
+__all__ = ["refused_change", "refused_order"]
 
 
 def refused_order(terms: OrderTerms, key: str, cause: KalshiError | None, note: str) -> OrderRejected:
@@ -28,6 +28,19 @@ def refused_order(terms: OrderTerms, key: str, cause: KalshiError | None, note: 
         path=f"order to {terms.sentence}",
         hint=_advice(terms, status, code, details),
         client_order_id=key,
+    )
+
+
+def refused_change(cause: ApiError, method: str, path: str, hint: str) -> OrderRejected:
+    """The error of a refused change or cancel, in words."""
+    return OrderRejected(
+        cause.status,
+        code=cause.code,
+        message=cause.message if cause.message != cause.code else "",
+        details=cause.details,
+        method=method,
+        path=path,
+        hint=hint,
     )
 
 
