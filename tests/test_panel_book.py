@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -63,8 +64,7 @@ def test_it_follows_the_book_and_tells_trades(sandbox: Any, model: BookModel) ->
     place(sandbox, 1, "bid", round(best * 100) + 1, 7)
     until(lambda: model.book["bids"][0][:2] == [f"{best + 0.01:.2f}", "7"])
     place(sandbox, 0, "ask", round(best * 100) + 1, 2)
-    until(lambda: bool(model.trades))
-    assert model.trades[0]["cells"][1:] == ["takes NO", f"{best + 0.01:.2f}", "2"]
+    until(lambda: newest(model) == ["takes NO", f"{best + 0.01:.2f}", "2"])
     until(lambda: model.book["bids"][0][1] == "5")
 
 
@@ -194,9 +194,68 @@ def test_trades_that_were_before_are_there(sandbox: Any) -> None:
         until(lambda: len(live.trades()) > 0)
         model = BookModel(live, Jobs("test"), rate=200)
         model.ticker = TICKER
-        until(lambda: bool(model.trades))
-        assert model.trades[0]["cells"][1:] == ["takes NO", f"0.{best:02d}", "2"]
+        until(lambda: newest(model) == ["takes NO", f"0.{best:02d}", "2"])
         model.close()
+
+
+def test_what_was_traded_before_the_panel_is_there(sandbox: Any, model: BookModel) -> None:
+    client = kr.connect(sandbox)
+    best = round(float(kr.quotes(kr.get_orderbook(client, TICKER)).iloc[0]["yes_bid"]) * 100)
+    place(sandbox, 1, "ask", best, 2)
+    model.ticker = TICKER
+    until(lambda: bool(model.trades))
+    known = kr.get_trades(client, TICKER, max_rows=20)
+    assert newest(model) == ["takes NO", f"0.{best:02d}", "2"]
+    assert [row["key"] for row in model.trades] == list(
+        known.reset_index().sort_values(["time", "trade_id"], ascending=False)["trade_id"]
+    )
+
+
+def test_no_trade_is_lost_while_the_stream_begins(
+    sandbox: Any, model: BookModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The book is live before the exchange tells of trades: what is traded then is asked for."""
+    from kalshi_research.streaming import Stream
+
+    ready = threading.Event()
+    settled = Stream.settled.fget
+    assert settled is not None
+    monkeypatch.setattr(Stream, "settled", property(lambda live: ready.is_set() and settled(live)))
+    monkeypatch.setattr(model, "_traded", lambda trade: None)
+    model.ticker = TICKER
+    until(lambda: model.book["live"])
+    best = round(prices(model, "bids")[0] * 100)
+    place(sandbox, 1, "ask", best, 2)
+    assert newest(model) != ["takes NO", f"0.{best:02d}", "2"]
+    ready.set()
+    until(lambda: newest(model) == ["takes NO", f"0.{best:02d}", "2"])
+
+
+def newest(model: BookModel) -> list[str]:
+    return model.trades[0]["cells"][1:] if model.trades else []
+
+
+def test_a_trade_of_another_day_says_so() -> None:
+    from kalshi_research.panels.book_model import _Print, _rows
+
+    noon, day = 1_767_268_800_000, 86_400_000  # 2026-01-01 12:00 UTC
+    tape = [_Print(noon + shift, f"t{shift}", "YES", 4000, 100) for shift in (0, -day)]
+    assert [row["cells"][0] for row in _rows(tape, date(2026, 1, 1))] == ["12:00:00", "Dec 31 12:00:00"]
+    assert [row["cells"][0] for row in _rows(tape, date(2026, 1, 2))] == [
+        "Jan 1 12:00:00",
+        "Dec 31 12:00:00",
+    ]
+    assert _rows(tape[:1], date.min)[0]["cells"][0] == "12:00:00"
+
+
+def test_trades_that_cannot_be_asked_for_are_said_and_the_book_goes_on(
+    sandbox: Any, model: BookModel
+) -> None:
+    sandbox.faults.add("reject_then:400", "GET /markets/trades")
+    model.ticker = TICKER
+    until(lambda: bool(model.note))
+    until(lambda: model.book["live"])
+    assert model.state.startswith("live")
 
 
 def test_many_changes_of_own_orders_are_few_questions(sandbox: Any, model: BookModel) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import traitlets
 
+from kalshi_research.market_data import get_trades
+from kalshi_research.market_data.tiers import exchange_time
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, fixed_text, to_count, to_price
 from kalshi_research.panels.jobs import Painter
 from kalshi_research.panels.visibility import Watched
@@ -100,6 +102,8 @@ class BookModel(Watched):
         self._own: dict[tuple[str, int], int] = {}
         self._glow: dict[tuple[str, int], float] = {}
         self._tape: dict[str, _Print] = {}
+        self._tape_of = ""
+        self._today = date.min
         self._last_own: Any = None
         self._own_changed = self._own_asked = self._trades_shown = 0.0
         self._stops: list[Any] = []
@@ -120,7 +124,7 @@ class BookModel(Watched):
 
     def _retitled(self, change: Any) -> None:
         with self._lock:  # no price of another market is clicked
-            self._own, self._glow, self._tape = {}, {}, {}
+            self._own, self._glow, self._tape, self._tape_of = {}, {}, {}, ""
             self.book, self.top, self.trades = _NO_BOOK, "", []
         self._jobs.do(lambda: self._follow(change["new"]), None, self._failed)
 
@@ -192,20 +196,34 @@ class BookModel(Watched):
             self._painter.soon()
 
     def _read_tape(self, live: Stream) -> None:
-        """What was traded before this was listening."""
+        """What a stream that was passed in has heard before this was listening."""
         if "trades" in live.channels:
             trades = live.trades()
-            last = trades[trades["ticker"] == self.ticker].tail(_TRADES).reset_index()
-            self._keep(
-                _Print(
-                    int(row["time"].timestamp() * 1000),
-                    str(row["trade_id"]),
-                    str(row["taker_side"]).upper(),
-                    to_price(float(row["yes_price"])),
-                    to_count(float(row["quantity"])),
-                )
-                for row in last.to_dict("records")
-            )
+            self._keep(_prints(trades[trades["ticker"] == self.ticker].tail(_TRADES)))
+
+    def _ask_for_tape(self, live: Stream, ticker: str) -> None:
+        """What was traded before the stream told of trades; asked once it does, so none is missed."""
+        if self._tape_of == ticker or "trades" not in live.channels or not live.settled:
+            return
+        with self._lock:
+            if ticker != self.ticker:
+                return
+            self._tape_of = ticker
+        self._jobs.do(
+            lambda: (
+                get_trades(self._client, ticker, max_rows=_TRADES, progress=False),
+                exchange_time(self._client).date(),
+            ),
+            lambda found: self._set_tape(ticker, *found),
+            self._failed,
+        )
+
+    def _set_tape(self, ticker: str, trades: pd.DataFrame, today: date) -> None:
+        with self._lock:
+            if ticker == self.ticker:
+                self._today = today
+                self._keep(_prints(trades))
+        self._painter.soon()
 
     def _keep(self, prints: Iterable[_Print]) -> None:
         """The newest trades, each once; some come late, after an outage."""
@@ -245,6 +263,7 @@ class BookModel(Watched):
         now = time.monotonic()
         if self._own_changed > self._own_asked and now - self._own_asked >= _OWN_EVERY:
             self.refresh_own()
+        self._ask_for_tape(live, ticker)
         sight = live._sights([ticker])[0]  # noqa: SLF001 - what `Stream.book` makes a frame of
         with self._lock:
             if ticker != self.ticker:
@@ -261,7 +280,7 @@ class BookModel(Watched):
             self.state = _state(sight)
             if now - self._trades_shown >= _TRADES_EVERY:
                 self._trades_shown = now
-                self.trades = [_row(each) for each in self._tape.values()]
+                self.trades = _rows(list(self._tape.values()), self._today)
 
     def _mark(self, live: Stream, now: float) -> None:
         """Remember the levels that orders of this account have just changed."""
@@ -288,10 +307,28 @@ class BookModel(Watched):
         return shown
 
 
-def _row(trade: _Print) -> dict[str, Any]:
-    moment = datetime.fromtimestamp(trade.time_ms / 1000, UTC)
+def _prints(trades: pd.DataFrame) -> Iterable[_Print]:
+    for row in trades.reset_index().to_dict("records"):
+        yield _Print(
+            int(row["time"].timestamp() * 1000),
+            str(row["trade_id"]),
+            str(row["taker_side"]).upper(),
+            to_price(float(row["yes_price"])),
+            to_count(float(row["quantity"])),
+        )
+
+
+def _rows(tape: Sequence[_Print], today: date) -> list[dict[str, Any]]:
+    """Rows for a `Table`; a trade of another day than today, which is the last one known, says so."""
+    moments = [datetime.fromtimestamp(trade.time_ms / 1000, UTC) for trade in tape]
+    last = max((today, *(moment.date() for moment in moments)))
+    return [_row(trade, at, last) for trade, at in zip(tape, moments, strict=True)]
+
+
+def _row(trade: _Print, moment: datetime, today: date) -> dict[str, Any]:
+    day = "" if moment.date() == today else f"{moment:%b} {moment.day} "
     cells = [
-        f"{moment:%H:%M:%S}",
+        f"{day}{moment:%H:%M:%S}",
         f"takes {trade.taker}",
         _price(trade.price),
         contracts(trade.size / COUNT_SCALE),

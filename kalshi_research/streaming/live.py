@@ -182,6 +182,14 @@ class Stream(Consumed):
         self._check_open()
         self._engine.drop(ticker_list(tickers))
 
+    @property
+    def settled(self) -> bool:
+        """Whether all is subscribed to, and what stood before is known."""
+        engine = self._engine
+        with engine.lock:
+            held = all(link.subscriptions.settled for link in engine.links)
+            return held and not engine.backfill.unsettled
+
     def wait(self, tickers: Tickers | None = None, *, timeout: float = 10.0) -> Self:
         """Wait until books are live and all is subscribed to, and what stood before is known.
 
@@ -208,13 +216,11 @@ class Stream(Consumed):
         while True:
             self._check_open()
             with engine.lock:
-                settled = all(link.subscriptions.settled for link in engine.links)
-                settled = settled and not engine.backfill.unsettled
                 missing = [
                     name for name in names if engine.book(name)[0].status != "live"
                 ] if "books" in engine.channels else []  # fmt: skip
-            if settled and not missing:
-                return self
+                if self.settled and not missing:
+                    return self
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TransportError(self._why_not(missing))
