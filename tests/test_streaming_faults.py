@@ -678,7 +678,7 @@ def test_trades_of_an_outage_are_asked_for_and_each_is_there_once(venue: Faulty)
 def test_an_outage_before_any_trade_was_seen_is_asked_for(venue: Faulty) -> None:
     """And only once the new subscription stands, so that nothing falls between the two."""
     with follow(venue, channels=("books", "trades")) as live:
-        until(lambda: "trades" in live._engine.links[0].reader.newest)
+        until(lambda: "trades" in live._engine.links[0].dispatcher.newest)
         held: list[bool] = []
 
         def rest(path: str, query: Any) -> Any:

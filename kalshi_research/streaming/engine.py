@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from kalshi_research.schemas.stream import Event, Reply, Trade
     from kalshi_research.streaming.hub import Tap
     from kalshi_research.streaming.options import StreamOptions
+    from kalshi_research.streaming.prevailing import TopOfBook
     from kalshi_research.streaming.recorder import Recorder
-    from kalshi_research.streaming.tops import Top
 
 __all__ = ["Engine"]
 
@@ -163,7 +163,7 @@ class Engine:
     def _new_link(self) -> Link:
         link = Link(self, self.client.websocket, self._headers)
         if "trades" in self.channels and "books" in self.channels:
-            link.reader.keep_tops()
+            link.dispatcher.keep_quotes()
         self.links.append(link)
         return link
 
@@ -247,8 +247,8 @@ class Engine:
     def refusal(self, ticker: str) -> str:
         """Why the exchange does not send the book of a market; empty where it does."""
         for link in self.links:
-            held = link.subscriptions.channel("books")
-            if held is not None and (reason := held.refused.get(ticker) or held.refused.get("")):
+            sub = link.subscriptions.channel("books")
+            if sub is not None and (reason := sub.refused.get(ticker) or sub.refused.get("")):
                 return reason
         return ""
 
@@ -273,8 +273,8 @@ class Engine:
     def elsewhere(self, link: Link, channel: Channel, tickers: list[str]) -> None:
         """Markets that a connection has no room for go to another one, new if need be."""
         for other in self.links:
-            held = other.subscriptions.channel(channel.name)
-            if other is not link and (held is None or not held.full):
+            sub = other.subscriptions.channel(channel.name)
+            if other is not link and (sub is None or not sub.full):
                 target = other
                 break
         else:
@@ -295,7 +295,7 @@ class Engine:
         """Pass on to consumers."""
         self.audience.put_books(tickers)
 
-    def trade(self, trade: Trade, top: Top | None) -> None:
+    def trade(self, trade: Trade, top: TopOfBook | None) -> None:
         """Keep a trade and pass it on."""
         if self.feeds.add_trade(trade, top):
             self.publish(Update("trades", trade.ticker, trade))
@@ -334,15 +334,15 @@ class Engine:
         """Whether the states of a kind are all there: asked for, and nothing missed since."""
         if kind not in STATES:
             return True
-        held = {link: link.subscriptions.channel(kind) for link in self.links}
-        asked = [link for link, each in held.items() if each and (each.everything or each.wanted)]
+        subscribed = {link: link.subscriptions.channel(kind) for link in self.links}
+        asked = [link for link, each in subscribed.items() if each and (each.everything or each.wanted)]
         return all((link, kind) in self.backfill.known for link in asked)
 
     def disconnected(self, link: Link, reason: str) -> None:
         """A link has ended."""
         self.disconnections += 1
         with self.lock:
-            self.backfill.forget(link, link.reader.newest)
+            self.backfill.forget(link, link.dispatcher.newest)
         for told in self._on_break:
             told(link.number, reason)
         if not self._closed:
@@ -356,7 +356,7 @@ class Engine:
                 tickers = [ticker for ticker, home in self._home.items() if home is link]
             if Backfill.covers(channel) and not self.closed and (tickers or self.everything):
                 asked = None if self.everything else tickers
-                newest = link.reader.newest.get(channel)
+                newest = link.dispatcher.newest.get(channel)
                 self.backfill.ask(link, channel, asked, link.opened, newest=newest, first=first)
 
     def failed(self, error: Exception) -> None:

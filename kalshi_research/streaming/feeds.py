@@ -12,7 +12,7 @@ from kalshi_research.schemas.stream_rows import market_of
 
 if TYPE_CHECKING:
     from kalshi_research.schemas.stream import Delta, Trade
-    from kalshi_research.streaming.tops import Top
+    from kalshi_research.streaming.prevailing import TopOfBook
 
 __all__ = ["STATES", "Feeds", "Taped"]
 
@@ -24,7 +24,7 @@ class Taped(NamedTuple):
     """A trade, the quote it met, when it was received [µs], and whether it was asked for later."""
 
     trade: Trade
-    top: Top | None
+    top: TopOfBook | None
     received: int
     is_late: bool
 
@@ -52,7 +52,7 @@ class Feeds:
         self._heard: dict[str, dict[tuple[Any, ...], float]] = {name: {} for name in STATES}
         self._running = 0
 
-    def add_trade(self, trade: Trade, top: Top | None, *, is_late: bool = False) -> bool:
+    def add_trade(self, trade: Trade, top: TopOfBook | None, *, is_late: bool = False) -> bool:
         """Keep a trade; False if it had come before."""
         trades = self.trades
         if trade.trade_id in trades:

@@ -96,7 +96,7 @@ def _said(value: object) -> str:
 
 def _lag(links: Sequence[Link]) -> tuple[float, str]:
     """The longest lag that is known, or why none is."""
-    delays = [link.reader.delay for link in links if link.state == "open"]
+    delays = [link.dispatcher.delay for link in links if link.state == "open"]
     known = [delay.lag for delay in delays if not delay.reason]
     if known:
         return max(known), ""
@@ -119,8 +119,8 @@ def health_of(engine: Engine) -> Health:
             books=len(books),
             live=sum(book.status == "live" for book in books),
             messages=sum(link.messages for link in links),
-            gaps=sum(link.reader.gaps for link in links),
-            lost=sum(link.reader.lost_frames for link in links),
+            gaps=sum(link.dispatcher.gaps for link in links),
+            lost=sum(link.dispatcher.lost_frames for link in links),
             repairs=sum(link.upkeep.repairs for link in links),
             renewals=sum(link.upkeep.renewals for link in links),
             audits=sum(link.upkeep.audits for link in links),
@@ -130,8 +130,8 @@ def health_of(engine: Engine) -> Health:
             backfilled=feeds.backfilled,
             repeated=feeds.repeated + sum(link.session.counters.repeated for link in links),
             dropped=sum(feeds.dropped.values()) + engine.audience.dropped,
-            unreadable=sum(link.reader.unreadable for link in links),
-            unknown=sum(link.reader.unknown for link in links),
+            unreadable=sum(link.dispatcher.unreadable for link in links),
+            unknown=sum(link.dispatcher.unknown for link in links),
             callback_errors=engine.callback_errors,
             lag=lag,
             lag_reason=lag_reason,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kalshi_research.streaming.books import Book
     from kalshi_research.streaming.link import Link
     from kalshi_research.streaming.options import StreamOptions
-    from kalshi_research.streaming.tops import Top
+    from kalshi_research.streaming.prevailing import TopOfBook
 
 __all__ = ["Hub", "Tap"]
 
@@ -47,7 +47,7 @@ class Hub(Protocol):
     def books_changed(self, tickers: Mapping[str, None]) -> None:
         """Books that have other contents or another status."""
 
-    def trade(self, trade: Trade, top: Top | None) -> None:
+    def trade(self, trade: Trade, top: TopOfBook | None) -> None:
         """A trade, and the quote that it met."""
 
     def own_change(self, delta: Event) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from kalshi_research.errors import AuthError, TransportError
 from kalshi_research.streaming import moments
-from kalshi_research.streaming.reading import Reader
+from kalshi_research.streaming.dispatch import Dispatcher
 from kalshi_research.streaming.state import Session
 from kalshi_research.streaming.subscriptions import Subscriptions
 from kalshi_research.streaming.upkeep import Upkeep
@@ -48,7 +48,7 @@ class Link:
         Why it is not open.
     opened, heard : float
         When it was opened and when anything came last, by the clock of the loop [s].
-    reader : Reader
+    dispatcher : Dispatcher
         What its messages bring.
     connections : int
         Counted since the beginning.
@@ -74,12 +74,12 @@ class Link:
         self._looked = moments.now()
         self._slept = ""
         self.connections = 0
-        self.reader = Reader(hub, self)
+        self.dispatcher = Dispatcher(hub, self)
 
     @property
     def messages(self) -> int:
         """Received since the beginning."""
-        return self.reader.messages
+        return self.dispatcher.messages
 
     # --- the life of a connection ---------------------------------------------------------------
 
@@ -103,7 +103,7 @@ class Link:
             with self._hub.lock:
                 self.session.disconnected(reason)
                 self.subscriptions.disconnected()
-                self.reader.changed()
+                self.dispatcher.changed()
             self.state, self.reason = "waiting", reason
             self._hub.disconnected(self, reason)
             if loop.time() - began >= self._options.stable_after:
@@ -125,7 +125,7 @@ class Link:
         """One connection; why it ended."""
         self.state = "connecting"
         options = self._options
-        handlers = Handlers(self._take, self._alive, self.reader.binary)
+        handlers = Handlers(self._take, self._alive, self.dispatcher.binary)
         wire = await open_wire(
             self._url,
             self._headers(),
@@ -140,7 +140,7 @@ class Link:
         self._suspended = False
         self._looked, self._slept = moments.now(), ""
         self.opened = self.heard = loop.time()
-        self.reader.delay.begin()
+        self.dispatcher.delay.begin()
         self.state, self.reason = "open", ""
         self.subscriptions.connected(wire.send, loop.time())
         self.upkeep.connected(loop.time())
@@ -179,7 +179,7 @@ class Link:
                 self._wire.ping()
         self.subscriptions.step(now)
         wrong = self.upkeep.step(now) or self.subscriptions.broken
-        self.reader.changed()
+        self.dispatcher.changed()
         return wrong
 
     @property
@@ -201,7 +201,7 @@ class Link:
             self._slept = f"the machine slept for {timedelta(seconds=round(self.idle))}"
             with self._hub.lock:
                 self.session.suspend(self._slept)
-                self.reader.changed()
+                self.dispatcher.changed()
         self._looked = moments.now()
         return bool(self._slept)
 
@@ -219,7 +219,7 @@ class Link:
 
     def _take(self, texts: list[bytes]) -> None:
         if not self._slept:
-            self.reader.take(texts)
+            self.dispatcher.take(texts)
 
     def _alive(self) -> None:
         self.heard = asyncio.get_running_loop().time()
@@ -229,7 +229,7 @@ class Link:
             self._suspended = False
             with self._hub.lock:
                 self.session.resume()
-                self.reader.changed()
+                self.dispatcher.changed()
 
     # --- what the subscriptions tell ------------------------------------------------------------
 
@@ -246,7 +246,7 @@ class Link:
         first = channel.name not in self._complete
         if first:
             self._complete.add(channel.name)
-            self.reader.fresh.append(channel.name)
+            self.dispatcher.fresh.append(channel.name)
         self._hub.complete(self, channel.name, first=first)
 
     def grown(self, channel: Channel, tickers: list[str]) -> None:

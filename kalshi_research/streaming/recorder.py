@@ -136,19 +136,19 @@ class Recorder:
         """The live books as snapshots, numbered so that what comes next continues them."""
         now = time.time_ns() // 1000
         for link in self._engine.links:
-            held = link.subscriptions.channel("books")
-            if held is None or held.sid is None:
+            sub = link.subscriptions.channel("books")
+            if sub is None or sub.sid is None:
                 continue
             books = [
                 book for book in link.session.books.values()
-                if book.sid == held.sid and book.status in ("live", "stale")
+                if book.sid == sub.sid and book.status in ("live", "stale")
             ]  # fmt: skip
-            due = link.session.position(held.sid)
+            due = link.session.position(sub.sid)
             for number, book in enumerate(books, max(due - len(books), 0)):
                 yes, no = sorted(book.yes.counts.items()), sorted(book.no.counts.items())
                 # Without a clock: it has all that came before its number and nothing that comes
                 # after it, even where that is the rest of an action and shares the clock.
-                text = snapshot_frame(held.sid, number, book.ticker, -1, yes, no)
+                text = snapshot_frame(sub.sid, number, book.ticker, -1, yes, no)
                 yield _Item(link.number, now, text, note="as it stood")
 
     def flush(self) -> None:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 from kalshi_research.errors import printable
 from kalshi_research.schemas.channels import CHANNELS, command
-from kalshi_research.streaming.held import Action, Command, Held, Owner
+from kalshi_research.streaming.channel_subscription import Action, ChannelSubscription, Command, Owner
 
 if TYPE_CHECKING:
     from kalshi_research.schemas.stream import Reply
@@ -65,7 +65,7 @@ class Subscriptions:
         self._options = options
         self._owner = owner
         self._send: Callable[[bytes], None] | None = None
-        self._held: dict[str, Held] = {}
+        self._channels: dict[str, ChannelSubscription] = {}
         self._pending: dict[int, Command] = {}
         self._number = 0
         self._rate = options.command_rate
@@ -81,52 +81,54 @@ class Subscriptions:
 
     def want(self, name: str, tickers: Iterable[str] | None) -> None:
         """Want these markets of a channel too; None for all of them."""
-        held = self._held.get(name)
-        if held is None:
-            held = self._held[name] = Held(CHANNELS[name], chunk=self._options.markets_a_command)
+        sub = self._channels.get(name)
+        if sub is None:
+            sub = self._channels[name] = ChannelSubscription(
+                CHANNELS[name], chunk=self._options.markets_a_command
+            )
         if tickers is None:
-            held.everything = True
+            sub.everything = True
         else:
-            fresh = dict.fromkeys(ticker for ticker in tickers if ticker not in held.wanted)
-            held.wanted.update(fresh)
-            if held.complete:
-                held.more.update(fresh)
-        held.dirty = True
+            fresh = dict.fromkeys(ticker for ticker in tickers if ticker not in sub.wanted)
+            sub.wanted.update(fresh)
+            if sub.complete:
+                sub.more.update(fresh)
+        sub.dirty = True
 
     def leave(self, name: str, tickers: Iterable[str]) -> None:
         """Want these markets no longer."""
-        held = self._held.get(name)
-        if held is None:
+        sub = self._channels.get(name)
+        if sub is None:
             return
         for ticker in tickers:
-            held.wanted.pop(ticker, None)
-            held.more.pop(ticker, None)
-            held.refused.pop(ticker, None)
-        held.dirty = True
+            sub.wanted.pop(ticker, None)
+            sub.more.pop(ticker, None)
+            sub.refused.pop(ticker, None)
+        sub.dirty = True
 
-    def channel(self, name: str) -> Held | None:
+    def channel(self, name: str) -> ChannelSubscription | None:
         """A channel, if it is wanted."""
-        return self._held.get(name)
+        return self._channels.get(name)
 
-    def channels(self) -> list[Held]:
+    def channels(self) -> list[ChannelSubscription]:
         """All channels that are wanted."""
-        return list(self._held.values())
+        return list(self._channels.values())
 
-    def holder(self, sid: int | None) -> Held | None:
+    def holder(self, sid: int | None) -> ChannelSubscription | None:
         """The channel that has this subscription."""
-        return next((each for each in self._held.values() if each.sid == sid), None) if sid else None
+        return next((each for each in self._channels.values() if each.sid == sid), None) if sid else None
 
     def is_known(self, frame: str) -> bool:
         """Whether frames of this type belong to a channel that is wanted."""
-        return any(frame in held.channel.frames for held in self._held.values())
+        return any(frame in sub.channel.frames for sub in self._channels.values())
 
     @property
     def settled(self) -> bool:
         """Whether everything wanted is held or refused."""
         return not self._pending and all(
-            held.sid is not None and held.complete and (held.everything or not held.missing)
-            for held in self._held.values()
-            if (held.everything or held.wanted.keys() - held.refused.keys()) and "" not in held.refused
+            sub.sid is not None and sub.complete and (sub.everything or not sub.missing)
+            for sub in self._channels.values()
+            if (sub.everything or sub.wanted.keys() - sub.refused.keys()) and "" not in sub.refused
         )
 
     # --- a connection -------------------------------------------------------------------------
@@ -143,12 +145,12 @@ class Subscriptions:
         self._pending.clear()
         self.broken = ""
         self.unanswered = False
-        for held in self._held.values():
-            held.sid, held.busy, held.dirty, held.not_before = None, False, True, 0.0
-            held.failures = 0
-            held.complete = False
-            held.more.clear()
-            held.asked.clear()
+        for sub in self._channels.values():
+            sub.sid, sub.busy, sub.dirty, sub.not_before = None, False, True, 0.0
+            sub.failures = 0
+            sub.complete = False
+            sub.more.clear()
+            sub.asked.clear()
 
     def step(self, now: float) -> None:
         """Give up on answers that do not come, and ask for the next things."""
@@ -158,54 +160,54 @@ class Subscriptions:
             if now - sent.sent > self._options.command_timeout:
                 del self._pending[number]
                 self._expired(sent)
-        for held in self._held.values():
-            if held.dirty and not held.busy and now >= max(held.not_before, self._paused_until):
-                self._reconcile(held, now)
+        for sub in self._channels.values():
+            if sub.dirty and not sub.busy and now >= max(sub.not_before, self._paused_until):
+                self._reconcile(sub, now)
 
-    def snapshots(self, held: Held, tickers: Sequence[str], now: float) -> bool:
+    def snapshots(self, sub: ChannelSubscription, tickers: Sequence[str], now: float) -> bool:
         """Ask for the books of some markets; False where that has to wait."""
-        return self._issue("snapshot", held, list(tickers), now)
+        return self._issue("snapshot", sub, list(tickers), now)
 
-    def prove(self, held: Held, now: float) -> bool:
+    def prove(self, sub: ChannelSubscription, now: float) -> bool:
         """Ask for a numbered answer that changes nothing: it shows what was lost before it."""
-        some = next(iter(held.asked), None)
-        return some is not None and not held.busy and self._issue("add", held, [some], now)
+        some = next(iter(sub.asked), None)
+        return some is not None and not sub.busy and self._issue("add", sub, [some], now)
 
-    def renew(self, held: Held, now: float) -> bool:
+    def renew(self, sub: ChannelSubscription, now: float) -> bool:
         """End a subscription, so that it is made anew."""
-        return held.sid is not None and not held.busy and self._issue("unsubscribe", held, [], now)
+        return sub.sid is not None and not sub.busy and self._issue("unsubscribe", sub, [], now)
 
-    def _reconcile(self, held: Held, now: float) -> None:
-        if "" in held.refused:
-            held.dirty = False
-        elif held.sid is None:
-            wanted = [] if held.everything else held.missing[: held.chunk]
-            if held.everything or wanted:
-                self._issue("subscribe", held, wanted, now)
+    def _reconcile(self, sub: ChannelSubscription, now: float) -> None:
+        if "" in sub.refused:
+            sub.dirty = False
+        elif sub.sid is None:
+            wanted = [] if sub.everything else sub.missing[: sub.chunk]
+            if sub.everything or wanted:
+                self._issue("subscribe", sub, wanted, now)
             else:
-                held.dirty = False
-        elif held.everything:
-            self._done(held)
-        elif missing := held.missing:
-            self._issue("add", held, missing[: held.chunk], now)
-        elif gone := [ticker for ticker in held.asked if ticker not in held.wanted]:
-            if len(gone) == len(held.asked):
-                self._issue("unsubscribe", held, [], now)
+                sub.dirty = False
+        elif sub.everything:
+            self._done(sub)
+        elif missing := sub.missing:
+            self._issue("add", sub, missing[: sub.chunk], now)
+        elif gone := [ticker for ticker in sub.asked if ticker not in sub.wanted]:
+            if len(gone) == len(sub.asked):
+                self._issue("unsubscribe", sub, [], now)
             else:
-                self._issue("delete", held, gone[: self._options.markets_a_command], now)
+                self._issue("delete", sub, gone[: self._options.markets_a_command], now)
         else:
-            self._done(held)
+            self._done(sub)
 
-    def _done(self, held: Held) -> None:
-        held.dirty = False
-        if not held.complete:
-            held.complete = True
-            self._owner.complete(held.channel)
-        elif held.more:
-            more, held.more = list(held.more), {}
-            self._owner.grown(held.channel, more)
+    def _done(self, sub: ChannelSubscription) -> None:
+        sub.dirty = False
+        if not sub.complete:
+            sub.complete = True
+            self._owner.complete(sub.channel)
+        elif sub.more:
+            more, sub.more = list(sub.more), {}
+            self._owner.grown(sub.channel, more)
 
-    def _issue(self, action: Action, held: Held, tickers: list[str], now: float) -> bool:
+    def _issue(self, action: Action, sub: ChannelSubscription, tickers: list[str], now: float) -> bool:
         self._tokens = min(self._rate, self._tokens + (now - self._counted) * self._rate)
         self._counted = now
         if self._send is None or self._tokens < 1 or now < self._paused_until:
@@ -213,33 +215,33 @@ class Subscriptions:
         self._tokens -= 1
         self._number += 1
         self.commands += 1
-        self._pending[self._number] = Command(action, held, tickers, now)
+        self._pending[self._number] = Command(action, sub, tickers, now)
         if action != "snapshot":
-            held.busy = True
-        self._send(command(self._number, action, held.channel, held.sid, tickers))
+            sub.busy = True
+        self._send(command(self._number, action, sub.channel, sub.sid, tickers))
         return True
 
     def _expired(self, sent: Command) -> None:
         if sent.action == "snapshot":
             self.unanswered = True
             return
-        sent.held.busy, sent.held.dirty = False, True
-        sent.held.failures += 1
-        if sent.held.failures >= _TRIES:
-            self.broken = f"{sent.held.failures} commands got no answer"
+        sent.subscription.busy, sent.subscription.dirty = False, True
+        sent.subscription.failures += 1
+        if sent.subscription.failures >= _TRIES:
+            self.broken = f"{sent.subscription.failures} commands got no answer"
 
     # --- answers ------------------------------------------------------------------------------
 
     def snapshot_came(self, sid: int, ticker: str) -> None:
         """A book arrived, asked for or not; it tells the subscription whose answer was lost."""
         self.unanswered = False
-        books = self._held.get("books")
+        books = self._channels.get("books")
         for number, sent in list(self._pending.items()):
             if sent.action == "snapshot" and ticker in sent.tickers:
                 sent.tickers.remove(ticker)
                 if not sent.tickers:
                     del self._pending[number]
-            elif sent.action == "subscribe" and sent.held is books and ticker in sent.tickers:
+            elif sent.action == "subscribe" and sent.subscription is books and ticker in sent.tickers:
                 del self._pending[number]
                 self._confirm(sent, sid, None)
 
@@ -252,89 +254,89 @@ class Subscriptions:
             if sent is not None:
                 self._confirm(sent, reply.sid, reply.tickers)
         elif reply.name == "unsubscribed":
-            held = sent.held if sent is not None else self.holder(reply.sid)
-            if held is not None and held.sid == reply.sid:
-                self._forget(held)
+            sub = sent.subscription if sent is not None else self.holder(reply.sid)
+            if sub is not None and sub.sid == reply.sid:
+                self._forget(sub)
         elif reply.name == "error":
             self._error(reply, sent, now)
         return True
 
     def _subscribed(self, reply: Reply, sent: Command | None) -> bool:
-        held = sent.held if sent is not None else None
-        if held is None:
-            known = (each for each in self._held.values() if each.channel.wire == reply.channel)
-            held = next(known, None)
-            if held is None or held.sid is not None:
-                return held is None or held.sid != reply.sid
+        sub = sent.subscription if sent is not None else None
+        if sub is None:
+            known = (each for each in self._channels.values() if each.channel.wire == reply.channel)
+            sub = next(known, None)
+            if sub is None or sub.sid is not None:
+                return sub is None or sub.sid != reply.sid
         if sent is None or sent.action != "subscribe":
-            sent = Command("subscribe", held, [], 0.0)
+            sent = Command("subscribe", sub, [], 0.0)
         self._confirm(sent, reply.sid, None)
         return True
 
     def _confirm(self, sent: Command, sid: int | None, tickers: Sequence[str] | None) -> None:
         """A command has been obeyed."""
-        held = sent.held
+        sub = sent.subscription
         if sent.action == "snapshot":
             return
-        held.busy, held.dirty, held.failures = False, True, 0
-        held.chunk = min(held.chunk * 2, self._options.markets_a_command)
+        sub.busy, sub.dirty, sub.failures = False, True, 0
+        sub.chunk = min(sub.chunk * 2, self._options.markets_a_command)
         if sid is not None:
-            held.sid = sid
+            sub.sid = sid
         if tickers is not None and sent.action != "unsubscribe":
-            held.asked = set(tickers)
+            sub.asked = set(tickers)
         elif sent.action == "delete":
-            held.asked.difference_update(sent.tickers)
+            sub.asked.difference_update(sent.tickers)
         else:
-            held.asked.update(sent.tickers)
+            sub.asked.update(sent.tickers)
 
-    def _forget(self, held: Held) -> None:
+    def _forget(self, sub: ChannelSubscription) -> None:
         for number, sent in list(self._pending.items()):
-            if sent.held is held:
+            if sent.subscription is sub:
                 del self._pending[number]
-        held.sid, held.busy, held.dirty = None, False, True
-        held.complete = False
-        held.more.clear()
-        held.asked.clear()
+        sub.sid, sub.busy, sub.dirty = None, False, True
+        sub.complete = False
+        sub.more.clear()
+        sub.asked.clear()
 
     def _error(self, reply: Reply, sent: Command | None, now: float) -> None:  # noqa: C901
         code = -1 if reply.code is None else reply.code
-        held = sent.held if sent is not None else self.holder(reply.sid)
+        sub = sent.subscription if sent is not None else self.holder(reply.sid)
         if code not in _KNOWN:
-            self._tell(code, reply, held)
+            self._tell(code, reply, sub)
         if sent is not None:
-            sent.held.busy, sent.held.dirty = False, True
+            sent.subscription.busy, sent.subscription.dirty = False, True
         if code in _ENDED:
-            if held is None:
+            if sub is None:
                 self.broken = f"error {code} of an unknown subscription"
             else:
-                self._end(held, code, now)
+                self._end(sub, code, now)
         elif code == _TOO_FAST:
             self._rate = max(self._rate / 2, _SLOWEST)
             self._paused_until = now + self._pause(1)
-        elif sent is None or held is None or sent.action == "snapshot":
+        elif sent is None or sub is None or sent.action == "snapshot":
             if code in _KNOWN:
-                self._tell(code, reply, held)
+                self._tell(code, reply, sub)
             if code in _OURS and sent is not None and sent.action == "snapshot":
-                self.renew(sent.held, now)
+                self.renew(sent.subscription, now)
         elif code in _PASSING or code not in _KNOWN:
-            held.failures += 1
-            held.not_before = now + self._pause(held.failures)
-            if held.failures >= _TRIES:
-                held.failures = 0
+            sub.failures += 1
+            sub.not_before = now + self._pause(sub.failures)
+            if sub.failures >= _TRIES:
+                sub.failures = 0
                 if code in _PASSING:
                     self.broken = f"error {code} again and again"
                 else:
-                    self._refuse(held, sent.tickers, reply, told=True)
+                    self._refuse(sub, sent.tickers, reply, told=True)
         elif code == _TOO_MANY:
-            self._too_many(held, sent, reply)
+            self._too_many(sub, sent, reply)
         else:
-            self._refused(held, sent, reply, code)
+            self._refused(sub, sent, reply, code)
 
-    def _end(self, held: Held, code: int, now: float) -> None:
-        sid = held.sid
-        held.ends += 1
-        self._forget(held)
-        held.not_before = now + (self._pause(held.ends - 1) if held.ends > 1 else 0.0)
+    def _end(self, sub: ChannelSubscription, code: int, now: float) -> None:
+        sid = sub.sid
+        sub.ends += 1
+        self._forget(sub)
+        sub.not_before = now + (self._pause(sub.ends - 1) if sub.ends > 1 else 0.0)
         if sid is not None:
             self._owner.lost(sid, f"ended by error {code}")
 
@@ -342,46 +344,48 @@ class Subscriptions:
         longest: float = min(self._options.backoff * 2 ** min(times, 16), self._options.most_backoff)
         return longest * random.uniform(0.5, 1.0)  # noqa: S311  so that clients do not march in step
 
-    def _too_many(self, held: Held, sent: Command, reply: Reply) -> None:
+    def _too_many(self, sub: ChannelSubscription, sent: Command, reply: Reply) -> None:
         """Try with half as many; once not even one has room, the rest goes elsewhere."""
         if len(sent.tickers) > 1:
-            held.chunk = max(len(sent.tickers) // 2, 1)
+            sub.chunk = max(len(sent.tickers) // 2, 1)
             return
-        rest = held.missing
-        if not held.asked:  # not even one market has room here
-            self._refuse(held, sent.tickers or [""], reply)
+        rest = sub.missing
+        if not sub.asked:  # not even one market has room here
+            self._refuse(sub, sent.tickers or [""], reply)
             return
-        held.full = True
+        sub.full = True
         for ticker in rest:
-            del held.wanted[ticker]
-        self._owner.elsewhere(held.channel, rest)
+            del sub.wanted[ticker]
+        self._owner.elsewhere(sub.channel, rest)
 
-    def _refused(self, held: Held, sent: Command, reply: Reply, code: int) -> None:
+    def _refused(self, sub: ChannelSubscription, sent: Command, reply: Reply, code: int) -> None:
         named = [ticker for ticker in reply.tickers or () if ticker in sent.tickers]
         if code in _CHANNEL:
-            self._refuse(held, [""], reply)
+            self._refuse(sub, [""], reply)
         elif sent.action == "delete":
-            held.asked.difference_update(sent.tickers)
+            sub.asked.difference_update(sent.tickers)
         elif named:
-            self._refuse(held, named, reply)
+            self._refuse(sub, named, reply)
         elif code in _MARKETS and len(sent.tickers) > 1:
-            held.chunk = max(len(sent.tickers) // 2, 1)
+            sub.chunk = max(len(sent.tickers) // 2, 1)
         elif sent.action == "unsubscribe":
             self.broken = f"unsubscribing was refused with error {code}"
         else:
-            self._refuse(held, sent.tickers or [""], reply)
+            self._refuse(sub, sent.tickers or [""], reply)
 
-    def _refuse(self, held: Held, tickers: Sequence[str], reply: Reply, *, told: bool = False) -> None:
+    def _refuse(
+        self, sub: ChannelSubscription, tickers: Sequence[str], reply: Reply, *, told: bool = False
+    ) -> None:
         reason = f"error {reply.code}: {printable(reply.said, 80)}"
-        held.refused.update(dict.fromkeys(tickers, reason))
-        held.chunk = min(max(held.chunk, 2), self._options.markets_a_command)
+        sub.refused.update(dict.fromkeys(tickers, reason))
+        sub.chunk = min(max(sub.chunk, 2), self._options.markets_a_command)
         if not told:
             what = ", ".join(printable(each, 60) for each in tickers[:3] if each) or "all of it"
             more = f" and {len(tickers) - 3:,} more" if len(tickers) > 3 else ""
-            self._owner.problem(f"{held.channel.name}: {what}{more} refused, {reason}")
+            self._owner.problem(f"{sub.channel.name}: {what}{more} refused, {reason}")
 
-    def _tell(self, code: int, reply: Reply, held: Held | None) -> None:
+    def _tell(self, code: int, reply: Reply, sub: ChannelSubscription | None) -> None:
         if code not in self._told:
             self._told.add(code)
-            where = f"{held.channel.name}: " if held is not None else ""
+            where = f"{sub.channel.name}: " if sub is not None else ""
             self._owner.problem(f"{where}the exchange sent error {code}: {printable(reply.said, 120)}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kalshi_research.streaming.books import Book
-    from kalshi_research.streaming.held import Held
+    from kalshi_research.streaming.channel_subscription import ChannelSubscription
     from kalshi_research.streaming.options import StreamOptions
     from kalshi_research.streaming.state import Session
     from kalshi_research.streaming.subscriptions import Subscriptions
@@ -81,25 +81,25 @@ class Upkeep:
 
     def step(self, now: float) -> str:
         """Do what is due; why the connection should be given up, if it should."""
-        held = self._subscriptions.channel("books")
-        if held is not None and held.sid is not None:
+        sub = self._subscriptions.channel("books")
+        if sub is not None and sub.sid is not None:
             if now >= self._next_check:
                 self._next_check = now + self._options.repair_timeout / 2
-                wrong = self._repair(held, held.sid, now)
+                wrong = self._repair(sub, sub.sid, now)
                 if wrong:
                     return wrong
-            wrong = self._listen(held.sid, now)
+            wrong = self._listen(sub.sid, now)
             if wrong:
                 return wrong
         if now >= self._next_audit:
             self._audit(now)
         return ""
 
-    def _repair(self, held: Held, sid: int, now: float) -> str:  # noqa: C901
+    def _repair(self, sub: ChannelSubscription, sid: int, now: float) -> str:  # noqa: C901
         books, patience = self._session.books, self._options.repair_timeout
         due, hopeless = [], False
         waiting = False
-        for ticker in held.asked:
+        for ticker in sub.asked:
             book = books.get(ticker)
             if book is not None and book.sid == sid and book.status in ("live", "stale"):
                 continue
@@ -122,7 +122,7 @@ class Upkeep:
         if hopeless:
             if self._renewed >= _RENEWALS:
                 return "snapshots and new subscriptions do not repair its books"
-            if self._subscriptions.renew(held, now):
+            if self._subscriptions.renew(sub, now):
                 self._renewed += 1
                 self.renewals += 1
                 self._tries.clear()
@@ -131,7 +131,7 @@ class Upkeep:
         size = self._options.markets_a_command
         for at in range(0, len(due), size):
             some = due[at : at + size]
-            if not self._subscriptions.snapshots(held, some, now):
+            if not self._subscriptions.snapshots(sub, some, now):
                 self._next_check = now  # as soon as commands are allowed again
                 break
             for ticker in some:
@@ -179,27 +179,27 @@ class Upkeep:
 
     def _audit(self, now: float) -> None:
         self._plan_audit(now)
-        for held in self._subscriptions.channels():
-            if held.sid is None or not held.channel.numbered:
+        for sub in self._subscriptions.channels():
+            if sub.sid is None or not sub.channel.numbered:
                 continue
-            if held.channel.name == "books":
-                some = self._next_markets(held)
-                if some and self._subscriptions.snapshots(held, some, now):
+            if sub.channel.name == "books":
+                some = self._next_markets(sub)
+                if some and self._subscriptions.snapshots(sub, some, now):
                     self.audits += len(some)
-            elif 0 < len(held.asked) <= _MOST_PROVED:
-                self._subscriptions.prove(held, now)
+            elif 0 < len(sub.asked) <= _MOST_PROVED:
+                self._subscriptions.prove(sub, now)
 
     def _plan_audit(self, now: float) -> None:
         self._next_audit = now + self._options.audit_every * random.uniform(0.9, 1.0)  # noqa: S311
 
-    def _next_markets(self, held: Held) -> list[str]:
+    def _next_markets(self, sub: ChannelSubscription) -> list[str]:
         """The markets whose turn it is: each one comes before any comes again."""
         known = set(self._turn)
-        self._turn.extend(ticker for ticker in held.asked if ticker not in known)
+        self._turn.extend(ticker for ticker in sub.asked if ticker not in known)
         some: list[str] = []
         for _ in range(len(self._turn)):
             ticker = self._turn.popleft()
-            if ticker not in held.asked:
+            if ticker not in sub.asked:
                 continue
             self._turn.append(ticker)
             some.append(ticker)

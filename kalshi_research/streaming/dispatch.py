@@ -15,7 +15,7 @@ from kalshi_research.schemas.quick import QUICK, SENT, Prices, exact_count, quic
 from kalshi_research.schemas.stream import Delta, StreamDecoder
 from kalshi_research.schemas.stream_rows import numbered_time
 from kalshi_research.streaming.delay import Delay
-from kalshi_research.streaming.tops import Tops
+from kalshi_research.streaming.prevailing import PrevailingQuotes
 
 if TYPE_CHECKING:
     from kalshi_research.schemas.stream import Event, Snapshot
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from kalshi_research.streaming.hub import Hub
     from kalshi_research.streaming.link import Link
 
-__all__ = ["Reader"]
+__all__ = ["Dispatcher"]
 
 _CONTROL = frozenset({"subscribed", "ok", "error", "unsubscribed"})
 
 
-class Reader:
+class Dispatcher:
     """Takes messages, in order and many at a time, under the lock of the stream.
 
     Attributes
@@ -52,17 +52,17 @@ class Reader:
         self._session, self._subscriptions, self._upkeep = link.session, link.subscriptions, link.upkeep
         self._decoder = StreamDecoder()
         self._prices = Prices()
-        self._tops: Tops | None = None
+        self._quotes: PrevailingQuotes | None = None
         self.messages = self.unreadable = self.unknown = self.gaps = self.lost_frames = 0
         self.samples: deque[str] = deque(maxlen=5)
         self.delay = Delay(simulated=hub.simulated)
         self.fresh: list[str] = []
         self.newest: dict[str, int] = {}
 
-    def keep_tops(self) -> None:
+    def keep_quotes(self) -> None:
         """Remember earlier quotes, for trades."""
-        if self._tops is None:
-            self._tops = Tops()
+        if self._quotes is None:
+            self._quotes = PrevailingQuotes()
 
     def binary(self) -> None:
         """Take a binary message; the exchange sends none."""
@@ -74,7 +74,7 @@ class Reader:
         """Take a batch of messages."""
         hub = self._hub
         changed: dict[str, None] = {}
-        delta, prices, tops = self._session.delta, self._prices, self._tops
+        delta, prices, quotes = self._session.delta, self._prices, self._quotes
         taps, number, watched = hub.taps, self._link.number, hub.watched
         with hub.lock:
             for text in texts:
@@ -94,8 +94,8 @@ class Reader:
                         )  # fmt: skip
                         if msg.client_order_id is not None:
                             hub.own_change(self._decoder.event(text))
-                        if tops is not None and book is not None and book.touched:
-                            tops.note(book, msg.time_ms)
+                        if quotes is not None and book is not None and book.touched:
+                            quotes.note(book, msg.time_ms)
                 except (DecodeError, msgspec.DecodeError, ValueError, OverflowError):
                     book = self._slow(text)
                 if watched and book is not None:
@@ -121,8 +121,8 @@ class Reader:
         book = self._session.apply(event)
         if event.client_order_id is not None:
             self._hub.own_change(event)
-        if book is not None and book.touched and self._tops is not None:
-            self._tops.note(book, event.time_ms)
+        if book is not None and book.touched and self._quotes is not None:
+            self._quotes.note(book, event.time_ms)
         return book
 
     def _note_time(self, text: bytes) -> None:
@@ -144,8 +144,8 @@ class Reader:
             changed = {} if changed is None else changed
             for ticker, status, _ in transitions:
                 changed[ticker] = None
-                if status != "live" and self._tops is not None:
-                    self._tops.forget(ticker)
+                if status != "live" and self._quotes is not None:
+                    self._quotes.forget(ticker)
             transitions.clear()
             self._upkeep.look()
         if changed and self._hub.watched:
@@ -156,9 +156,9 @@ class Reader:
         for hole in self._session.holes:
             self.gaps += 1
             self.lost_frames += hole.lost
-            held = self._subscriptions.holder(hole.sid)
-            if held is not None and held.channel.name != "books":
-                self._hub.holed(self._link, held.channel.name)
+            sub = self._subscriptions.holder(hole.sid)
+            if sub is not None and sub.channel.name != "books":
+                self._hub.holed(self._link, sub.channel.name)
         self._session.holes.clear()
         self._upkeep.look()
 
@@ -176,7 +176,7 @@ class Reader:
         if event.kind == "trade":
             self._session.apply(event)
             self._mark("trades", event.time_ms)
-            self._hub.trade(event, None if self._tops is None else self._tops.before(event))
+            self._hub.trade(event, None if self._quotes is None else self._quotes.before(event))
             return None
         assert event.kind == "reply"  # noqa: S101  a wire brings no other
         if event.name in _CONTROL:
@@ -187,9 +187,9 @@ class Reader:
             return None
         self._session.apply(event)
         if self._subscriptions.is_known(event.name):
-            held = self._subscriptions.holder(event.sid)
-            if held is not None and event.body is not None:
-                self._mark(held.channel.name, numbered_time(event.body))
+            sub = self._subscriptions.holder(event.sid)
+            if sub is not None and event.body is not None:
+                self._mark(sub.channel.name, numbered_time(event.body))
             self._hub.row(event)
         else:
             self.unknown += 1
@@ -217,6 +217,6 @@ class Reader:
             self._upkeep.mismatches += 1
         if book is not None:
             self._upkeep.came(book)
-            if self._tops is not None:
-                self._tops.note(book, event.sent_ms)
+            if self._quotes is not None:
+                self._quotes.note(book, event.sent_ms)
         return None if is_same else book

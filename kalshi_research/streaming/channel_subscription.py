@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from kalshi_research.schemas.channels import Channel
 
-__all__ = ["Action", "Command", "Held", "Owner"]
+__all__ = ["Action", "ChannelSubscription", "Command", "Owner"]
 
 Action = Literal["subscribe", "add", "delete", "snapshot", "unsubscribe"]
 
@@ -33,7 +33,7 @@ class Owner(Protocol):
 
 
 @dataclass(slots=True)
-class Held:
+class ChannelSubscription:
     """One channel of the connection.
 
     Attributes
@@ -85,7 +85,7 @@ class Command:
     Attributes
     ----------
     action : str
-    held : Held
+    subscription : ChannelSubscription
         The channel that it is about.
     tickers : list of str
         The markets that it names.
@@ -93,6 +93,6 @@ class Command:
     """
 
     action: Action
-    held: Held
+    subscription: ChannelSubscription
     tickers: list[str]
     sent: float
