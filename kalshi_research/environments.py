@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import SplitResult, urlsplit
 
-from kalshi_research.errors import ConfigError, printable
+from kalshi_research.errors import ConfigError, printable, quoted
 
 if TYPE_CHECKING:
     from kalshi_research.sandbox import Sandbox
@@ -199,7 +199,7 @@ def find_target(
         raise ConfigError(_unknown_environment(environment))
     if host is not None:
         raise ConfigError(
-            f'host={printable(repr(host))} goes with "prod" and "demo" only; nothing was sent.\n'
+            f'host={quoted(host)} goes with "prod" and "demo" only; nothing was sent.\n'
             "A simulated exchange is named by its URL alone."
         )
     if environment == "sandbox":

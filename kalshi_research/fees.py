@@ -37,7 +37,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final, Literal, TypedDict, Unpack, get_args
 
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, printable, quoted
 from kalshi_research.money import (
     COUNT_SCALE,
     MONEY_SCALE,
@@ -128,7 +128,7 @@ class FeeTerms:
     def __post_init__(self) -> None:
         if self.fee_type not in FEE_TYPES:
             raise InputError(
-                f"fee type {printable(repr(self.fee_type), 60)} is unknown; no fee was computed. "
+                f"fee type {quoted(self.fee_type, 60)} is unknown; no fee was computed. "
                 f"Known types: {', '.join(FEE_TYPES)}"
             )
         if self.multiplier < 0:
@@ -304,8 +304,7 @@ class FeeAccumulator:
     ) -> None:
         if rounding not in get_args(Rounding):
             raise InputError(
-                f"rounding {printable(repr(rounding), 60)} is unknown; "
-                f"use one of {', '.join(get_args(Rounding))}"
+                f"rounding {quoted(rounding, 60)} is unknown; use one of {', '.join(get_args(Rounding))}"
             )
         self.terms = terms
         self.rounding = rounding
@@ -512,7 +511,7 @@ def _order(
 
 
 def _unknown_role(role: object) -> InputError:
-    return InputError(f"role must be 'taker' or 'maker', not {printable(repr(role), 60)}")
+    return InputError(f"role must be 'taker' or 'maker', not {quoted(role, 60)}")
 
 
 def _day(on: date | str | None) -> date | None:
@@ -525,9 +524,7 @@ def _day(on: date | str | None) -> date | None:
     try:
         return date.fromisoformat(on[:10])
     except (ValueError, TypeError):
-        raise InputError(
-            f"on must be a day such as '2026-11-20', not {printable(repr(on), 40)}"
-        ) from None
+        raise InputError(f"on must be a day such as '2026-11-20', not {quoted(on, 40)}") from None
 
 
 def _multiplier(value: Number | Fraction) -> Fraction:
@@ -535,9 +532,7 @@ def _multiplier(value: Number | Fraction) -> Fraction:
         # A float stands for the decimal it prints as: 0.1 is one tenth.
         exact = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
     except (ValueError, OverflowError, TypeError, ZeroDivisionError):
-        raise InputError(
-            f"the fee multiplier must be a number, not {printable(repr(value), 40)}"
-        ) from None
+        raise InputError(f"the fee multiplier must be a number, not {quoted(value, 40)}") from None
     if exact < 0:
         raise InputError(f"the fee multiplier must not be negative, got {printable(value, 40)}")
     return exact

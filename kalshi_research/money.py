@@ -27,7 +27,7 @@ from decimal import Decimal
 from itertools import pairwise
 from numbers import Real
 
-from kalshi_research.errors import DecodeError, InputError, printable
+from kalshi_research.errors import DecodeError, InputError, printable, quoted
 
 __all__ = [
     "COUNT_SCALE",
@@ -81,7 +81,7 @@ def parse_fixed(text: str, scale: int) -> int:
     """
     match = _FIXED.fullmatch(text)
     if match is None:
-        raise InputError(f"{printable(repr(text), 60)} is not a plain decimal number such as '0.56'")
+        raise InputError(f"{quoted(text, 60)} is not a plain decimal number such as '0.56'")
     sign, whole, fraction = match[1], match[2], match[3] or ""
     digits = len(str(scale)) - 1
     if fraction[digits:].strip("0"):
@@ -113,7 +113,7 @@ def _exact(value: object, scale: int, what: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value * scale
     if isinstance(value, bool) or not isinstance(value, Real):
-        said = printable(repr(value), 40)
+        said = quoted(value, 40)
         raise InputError(f"{what} must be a number or its decimal text, not {said}")
     number = float(value)
     if not math.isfinite(number):

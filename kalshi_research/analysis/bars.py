@@ -14,7 +14,7 @@ import pandas as pd
 from kalshi_research.analysis.frames import Bools, Ints, at_instants, duration, with_attrs
 from kalshi_research.analysis.tape import Tape, changes, read_tape
 from kalshi_research.book.levels import ratio
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, printable, quoted
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, to_count
 
 __all__ = ["time_bars", "trade_bars", "volume_bars"]
@@ -201,7 +201,7 @@ def trade_bars(trades: pd.DataFrame, n: int) -> pd.DataFrame:
     {'open': [0.42], 'close': [0.44], 'trades': [2]}
     """
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise InputError(f"n must be a whole number from 1, not {printable(repr(n), 40)}")
+        raise InputError(f"n must be a whole number from 1, not {quoted(n, 40)}")
     tape = read_tape(trades)
     place = tape.place_in_market()
     everything = np.arange(tape.rows.size)
@@ -329,8 +329,7 @@ def _midnights(times: Ints, tz: str | tzinfo) -> Ints:
         local = ends.tz_convert(tz).tz_localize(None).normalize()
     except (KeyError, ValueError, TypeError, OSError):
         raise InputError(
-            f"tz must be the name of a time zone such as 'America/New_York', "
-            f"not {printable(repr(tz), 60)}"
+            f"tz must be the name of a time zone such as 'America/New_York', not {quoted(tz, 60)}"
         ) from None
     days = pd.date_range(local[0] - pd.Timedelta(days=1), local[1] + pd.Timedelta(days=1))
     # Where midnight comes twice the first one counts, where it is skipped the next instant.

@@ -16,7 +16,7 @@ from kalshi_research.analysis.tape import Tape, changes, read_tape, side_names
 from kalshi_research.analysis.timelines import price_ticks
 from kalshi_research.analysis.trade_quotes import join_quotes
 from kalshi_research.book.levels import ratio
-from kalshi_research.errors import FrameError, InputError, printable
+from kalshi_research.errors import FrameError, InputError, quoted
 
 __all__ = ["classification_accuracy", "quote_rule", "tick_rule"]
 
@@ -70,7 +70,7 @@ def tick_rule(trades: pd.DataFrame, *, order: Order = "tape") -> pd.DataFrame:
     [nan, 'yes', 'yes']
     """
     if order not in get_args(Order):
-        raise InputError(f"order must be 'tape' or 'given', not {printable(repr(order), 40)}")
+        raise InputError(f"order must be 'tape' or 'given', not {quoted(order, 40)}")
     tape = read_tape(trades, as_given=order == "given")
     moved = changes(tape.price) & ~tape.begins
     here = np.arange(moved.size)
@@ -205,7 +205,7 @@ def classification_accuracy(classified: pd.DataFrame) -> pd.DataFrame:
     unknown_word = known & ~said.isin(["yes", "no"]).to_numpy(dtype=np.bool_)
     if unknown_word.any():
         word = said.iloc[int(np.argmax(unknown_word))]
-        raise FrameError(f"inferred_side must be 'yes' or 'no', not {printable(repr(word), 40)}")
+        raise FrameError(f"inferred_side must be 'yes' or 'no', not {quoted(word, 40)}")
     correct = known & ((said == "yes").to_numpy(dtype=np.bool_, na_value=False) == tape.is_yes)
     rows = []
     for mine in (tape.is_yes, ~tape.is_yes, np.ones(known.size, dtype=np.bool_)):

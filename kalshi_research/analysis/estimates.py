@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from kalshi_research.errors import FrameError, InputError, printable
+from kalshi_research.errors import FrameError, InputError, printable, quoted
 from kalshi_research.provenance import KEY, combined
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _attribute(
     if frame is None:
         raise InputError(
             f"{argument} must be None, 'ticker' or a column of the frames given, "
-            f"not {printable(repr(column), 60)}; event_ticker is a column of get_markets"
+            f"not {quoted(column, 60)}; event_ticker is a column of get_markets"
         )
     code, values = pd.factorize(frame[column].astype("str"), sort=True)
     market = names.get_indexer(pd.Index(frame["ticker"].astype("str")))

@@ -19,7 +19,7 @@ import pandas as pd
 from kalshi_research.analysis.fee_terms import terms_of_trades
 from kalshi_research.analysis.tape import Tape, changes, read_tape
 from kalshi_research.book.levels import ratio
-from kalshi_research.errors import FrameError, InputError, printable
+from kalshi_research.errors import FrameError, InputError, printable, quoted
 from kalshi_research.fees import DIRECT_PRECISION, FeeTerms, Role, Rounding, rounding_on
 from kalshi_research.money import MONEY_SCALE, PRICE_SCALE
 
@@ -243,15 +243,14 @@ def _is_maker(tape: Tape, role: str) -> Bools:
     if not isinstance(role, str) or role not in tape.frame.columns:
         raise InputError(
             "role must be 'taker', 'maker' or the name of a column that says which, "
-            f"not {printable(repr(role), 60)}"
+            f"not {quoted(role, 60)}"
         )
     said = tape.frame[role].take(tape.rows)
     known = said.isin(get_args(Role)).to_numpy(dtype=np.bool_)
     if not known.all():
         word = said.iloc[int(np.argmin(known))]
         raise FrameError(
-            f"the column {printable(role, 60)} must say 'taker' or 'maker', "
-            f"not {printable(repr(word), 40)}"
+            f"the column {printable(role, 60)} must say 'taker' or 'maker', not {quoted(word, 40)}"
         )
     return (said == "maker").to_numpy(dtype=np.bool_)
 
@@ -265,7 +264,7 @@ def _owners(tape: Tape, order: str | None) -> Ints:
     if not isinstance(order, str) or order not in tape.frame.columns:
         raise InputError(
             "order must be 'parent' or the name of a column that tells the orders apart, "
-            f"not {printable(repr(order), 60)}"
+            f"not {quoted(order, 60)}"
         )
     code, names = pd.factorize(tape.frame[order].take(tape.rows))
     if (code < 0).any():
@@ -282,10 +281,9 @@ def _owners(tape: Tape, order: str | None) -> Ints:
 def _check_options(rounding: Rounding | None, precision: int) -> None:
     if rounding is not None and rounding not in _ROUNDINGS:
         raise InputError(
-            f"rounding {printable(repr(rounding), 60)} is unknown; use one of {', '.join(_ROUNDINGS)}"
+            f"rounding {quoted(rounding, 60)} is unknown; use one of {', '.join(_ROUNDINGS)}"
         )
     if isinstance(precision, bool) or not isinstance(precision, int) or precision < 1:
         raise InputError(
-            f"precision must be a whole number of 1/{MONEY_SCALE:,} dollar, "
-            f"not {printable(repr(precision), 40)}"
+            f"precision must be a whole number of 1/{MONEY_SCALE:,} dollar, not {quoted(precision, 40)}"
         )

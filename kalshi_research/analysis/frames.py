@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kalshi_research.errors import FrameError, InputError, printable
+from kalshi_research.errors import FrameError, InputError, printable, quoted
 
 __all__ = [
     "Bools",
@@ -87,11 +87,11 @@ def duration(value: Any, name: str) -> int:
     """
     example = f"{name} must be a length of time such as '5min' or pd.Timedelta(minutes=5)"
     if isinstance(value, int | float | np.number):
-        raise InputError(f"{example}, not the bare number {printable(repr(value), 40)}: of what unit?")
+        raise InputError(f"{example}, not the bare number {quoted(value, 40)}: of what unit?")
     try:
         found = pd.Timedelta(value)
     except (ValueError, TypeError, OverflowError):
-        raise InputError(f"{example}, not {printable(repr(value), 60)}") from None
+        raise InputError(f"{example}, not {quoted(value, 60)}") from None
     one = pd.Timedelta(microseconds=1)
     if pd.isna(found) or found <= pd.Timedelta(0) or found % one:
         raise InputError(f"{example}; it must be positive and of whole microseconds")
@@ -171,7 +171,7 @@ def tickers(frame: pd.DataFrame, *, what: str) -> tuple[Ints, pd.Index]:
     if wrong:
         at = int(np.argmax(code == wrong[0]))
         raise FrameError(
-            f"a ticker of {what} must be text, but row {at} says {printable(repr(found[wrong[0]]), 40)}"
+            f"a ticker of {what} must be text, but row {at} says {quoted(found[wrong[0]], 40)}"
         )
     said = pd.Index(found, dtype="str")
     order = said.argsort()
@@ -198,7 +198,7 @@ def legs(frame: pd.DataFrame, name: str, *, what: str) -> Bools:
         at = int(np.argmin(known))
         raise FrameError(
             f"{name} of {what} must be 'yes' or 'no', but row {at} "
-            f"says {printable(repr(frame[name].iloc[at]), 40)}"
+            f"says {quoted(frame[name].iloc[at], 40)}"
         )
     is_yes: Bools = code == (said.index("yes") if "yes" in said else -1)
     return is_yes

@@ -22,7 +22,7 @@ from kalshi_research.analysis.frames import Bools, Floats, Ints, at_instants, du
 from kalshi_research.analysis.spreads import Costs, Horizons
 from kalshi_research.analysis.tape import changes, read_tape
 from kalshi_research.analysis.timelines import Grid, Tops, durations, price_ticks, read_tops
-from kalshi_research.errors import FrameError, InputError, printable
+from kalshi_research.errors import FrameError, InputError, quoted
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
 
 __all__ = ["impact_curve", "kyle_lambda", "ofi_regression", "order_flow_imbalance"]
@@ -119,9 +119,7 @@ def _edges(sizes: Sequence[float]) -> list[float]:
     numeric = all(isinstance(size, int | float | np.number) for size in sizes)
     edges = [0.0, *(float(size) for size in sizes), np.inf] if numeric else []
     if not numeric or not all(low < high for low, high in pairwise(edges)):
-        raise InputError(
-            f"sizes must be numbers that ascend from above 0, not {printable(repr(sizes), 60)}"
-        )
+        raise InputError(f"sizes must be numbers that ascend from above 0, not {quoted(sizes, 60)}")
     return edges
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from kalshi_research.analysis.frames import Ints, at_instants
 from kalshi_research.analysis.performance_ledger import Ledger, amounts, contracts, need, read_ledger
-from kalshi_research.errors import FrameError, InputError, printable
+from kalshi_research.errors import FrameError, InputError, printable, quoted
 from kalshi_research.money import COUNT_SCALE, MONEY_SCALE
 from kalshi_research.provenance import KEY, combined
 
@@ -85,7 +85,7 @@ def pnl(
     {'T': {'realized_pnl': 0.24, 'fees': 0.2376, 'net_pnl': 0.0024, 'position': 6.0, 'cost_basis': 2.4}}
     """
     if by not in _BY:
-        raise InputError(f"by must be one of {list(_BY)}, not {printable(repr(by), 40)}")
+        raise InputError(f"by must be one of {list(_BY)}, not {quoted(by, 40)}")
     ledger, sources = _read(fills, settlements, markets)
     entries = ledger.entries()
     keys = _grouped(entries, by, tz, _events(ledger, markets), events)
@@ -317,6 +317,6 @@ def _days(time: Ints, tz: str) -> pd.Series:
         local = at_instants(time).tz_convert(tz)
     except (KeyError, ValueError, TypeError, AttributeError):
         raise InputError(
-            f"{printable(repr(tz), 60)} is no time zone; use a name such as 'America/New_York'"
+            f"{quoted(tz, 60)} is no time zone; use a name such as 'America/New_York'"
         ) from None
     return pd.Series(local.normalize(), name="day")

@@ -8,7 +8,7 @@ import numpy as np
 
 from kalshi_research.analysis.estimates import Estimate, Sample, fits, groups_of, table
 from kalshi_research.analysis.tape import changes, read_tape
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, quoted
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ class _Steps:
 
     def __init__(self, tape: Tape, each: str) -> None:
         if each not in _STEPS:
-            raise InputError(f"each must be one of {_STEPS}, not {printable(repr(each), 40)}")
+            raise InputError(f"each must be one of {_STEPS}, not {quoted(each, 40)}")
         self.tape = tape
         start = np.arange(tape.rows.size)
         count, notional = tape.count.astype(np.float64), (tape.count * tape.price).astype(np.float64)

@@ -10,7 +10,7 @@ from kalshi_research.analysis.estimates import Estimate, Sample, fits, groups_of
 from kalshi_research.analysis.frames import require
 from kalshi_research.analysis.tape import changes, read_tape
 from kalshi_research.analysis.timelines import durations, read_tops
-from kalshi_research.errors import FrameError, InputError, printable
+from kalshi_research.errors import FrameError, InputError, quoted
 from kalshi_research.money import COUNT_SCALE
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def depth_resilience(
     [1.0, 0.5]
     """
     if isinstance(largest, bool) or not isinstance(largest, int | float) or not 0 < largest <= 1:
-        raise InputError(f"largest must be a share above 0 up to 1, not {printable(repr(largest), 40)}")
+        raise InputError(f"largest must be a share above 0 up to 1, not {quoted(largest, 40)}")
     tape = read_tape(trades)
     require(quotes, ("ticker",), what="quotes", makers=_MAKERS)
     tops = read_tops(quotes, tape.names, _depth_columns(quotes))

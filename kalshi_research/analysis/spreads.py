@@ -14,7 +14,7 @@ from kalshi_research.analysis.frames import Floats, with_attrs
 from kalshi_research.analysis.tape import Tape, changes, read_tape
 from kalshi_research.analysis.timelines import durations, mids, price_ticks, read_tops
 from kalshi_research.book.levels import ratio
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, quoted
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
 
 __all__ = ["effective_spread", "quoted_spread", "spread_decomposition", "trade_spreads"]
@@ -225,7 +225,7 @@ class Costs:
     def sample(self, y: Floats, weight: str, overlap: int = 0) -> Sample:
         """Values of the trades as observations of a mean."""
         if weight not in _WEIGHTS:
-            raise InputError(f"weight must be one of {_WEIGHTS}, not {printable(repr(weight), 40)}")
+            raise InputError(f"weight must be one of {_WEIGHTS}, not {quoted(weight, 40)}")
         tape = self.tape
         count = tape.count / COUNT_SCALE if weight == "contracts" else None
         return Sample(tape.market, tape.time, y, np.ones((y.size, 1)), count, overlap)

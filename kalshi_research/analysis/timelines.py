@@ -21,7 +21,7 @@ from kalshi_research.analysis.frames import (
     tickers,
 )
 from kalshi_research.analysis.tape import changes
-from kalshi_research.errors import FrameError, InputError, printable
+from kalshi_research.errors import FrameError, InputError, quoted
 from kalshi_research.money import PRICE_SCALE
 
 __all__ = ["Grid", "Timeline", "Tops", "durations", "mids", "price_ticks", "read_tops"]
@@ -230,7 +230,5 @@ def durations(value: Any, name: str) -> list[int]:
     alone = isinstance(value, str) or not isinstance(value, Sequence | np.ndarray | pd.Index)
     found = [duration(one, name) for one in ([value] if alone else value)]
     if not found:
-        raise InputError(
-            f"{name} must hold at least one length of time, not {printable(repr(value), 40)}"
-        )
+        raise InputError(f"{name} must hold at least one length of time, not {quoted(value, 40)}")
     return sorted(set(found))

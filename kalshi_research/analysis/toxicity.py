@@ -10,7 +10,7 @@ import pandas as pd
 
 from kalshi_research.analysis.frames import Floats, Ints, at_instants, duration, with_attrs
 from kalshi_research.analysis.tape import Tape, changes, read_tape
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, printable, quoted
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, to_count
 
 __all__ = ["vpin"]
@@ -101,9 +101,9 @@ def vpin(
     if size <= 0:
         raise InputError(f"contracts must be positive, got {printable(contracts, 40)}")
     if isinstance(window, bool) or not isinstance(window, int | np.integer) or window < 1:
-        raise InputError(f"window must be a whole number from 1, not {printable(repr(window), 40)}")
+        raise InputError(f"window must be a whole number from 1, not {quoted(window, 40)}")
     if sides not in _SIDES:
-        raise InputError(f"sides must be one of {_SIDES}, not {printable(repr(sides), 40)}")
+        raise InputError(f"sides must be one of {_SIDES}, not {quoted(sides, 40)}")
     length = duration(bar, "bar")
     tape = read_tape(trades)
     share = tape.is_yes.astype(np.float64) if sides == "taker" else _bulk_shares(tape, length)

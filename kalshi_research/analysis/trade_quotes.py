@@ -23,7 +23,7 @@ from kalshi_research.analysis.frames import (
 )
 from kalshi_research.analysis.tape import Tape, read_tape
 from kalshi_research.analysis.timelines import price_ticks
-from kalshi_research.errors import FrameError, printable
+from kalshi_research.errors import FrameError, printable, quoted
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
 from kalshi_research.provenance import KEY, combined
 
@@ -247,7 +247,7 @@ def _keys(tape: Tape, changes: pd.DataFrame, change_at: Ints, trade_at: Ints) ->
         at = int(np.argmin(known))
         raise FrameError(
             f"side of changes of the book must be 'bid' or 'ask', but row {at} "
-            f"says {printable(repr(side[at]), 40)}"
+            f"says {quoted(side[at], 40)}"
         )
     market = _market(tape, changes, "changes of the book")
     ours = np.column_stack([tape.market, tape.is_yes, tape.price, tape.count, trade_at])

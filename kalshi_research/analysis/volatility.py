@@ -9,7 +9,7 @@ import numpy as np
 from kalshi_research.analysis.estimates import Estimate, Sample, groups_of, means, table
 from kalshi_research.analysis.tape import read_tape
 from kalshi_research.analysis.timelines import Timeline, Tops, durations, read_tops
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, quoted
 from kalshi_research.money import PRICE_SCALE
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def volatility_signature(
     [0.024, 0.0]
     """
     if price not in _PRICES:
-        raise InputError(f"price must be one of {_PRICES}, not {printable(repr(price), 40)}")
+        raise InputError(f"price must be one of {_PRICES}, not {quoted(price, 40)}")
     value: Floats
     if price == "mid":
         tops = read_tops(prices)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kalshi_research.errors import FrameError, InputError, printable
+from kalshi_research.errors import FrameError, InputError, printable, quoted
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, to_price
 
 __all__ = ["Ladders", "as_levels", "as_ticks", "ladders", "ratio"]
@@ -137,7 +137,7 @@ def ratio(numerator: Ints, denominator: Ints | int, where: Bools | None = None) 
 def as_ticks(dollars: Any, name: str) -> int:
     """A distance given by the caller [dollars], as an integer number of 1/10 000 dollar."""
     if isinstance(dollars, bool) or not isinstance(dollars, str | Decimal | Real):
-        said = printable(repr(dollars), 60)
+        said = quoted(dollars, 60)
         raise InputError(f"{name} must be a number of dollars such as 0.05, not {said}")
     ticks = to_price(dollars if isinstance(dollars, str | Decimal) else float(dollars))
     if ticks < 0:
@@ -148,7 +148,7 @@ def as_ticks(dollars: Any, name: str) -> int:
 def as_levels(number: object) -> int:
     """A number of levels given by the caller."""
     if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
-        raise InputError(f"levels must be a whole number from 1, not {printable(repr(number), 40)}")
+        raise InputError(f"levels must be a whole number from 1, not {quoted(number, 40)}")
     return int(number)
 
 
@@ -266,7 +266,7 @@ def _sides(book: pd.DataFrame) -> Bools:
         at = int(np.argmin(known))
         raise FrameError(
             f"side must be 'bid' or 'ask', but row {at} of the order book "
-            f"says {printable(repr(column.iloc[at]), 40)}"
+            f"says {quoted(column.iloc[at], 40)}"
         )
     is_ask: Bools = code == (names.index("ask") if "ask" in names else -1)
     return is_ask

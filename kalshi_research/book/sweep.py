@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kalshi_research.book.levels import Floats, Ints, Ladders, ladders, ratio
-from kalshi_research.errors import InputError, PartialDataWarning, printable, warn
+from kalshi_research.errors import InputError, PartialDataWarning, printable, quoted, warn
 from kalshi_research.fees import FeeAccumulator, FeeTerms, rounding_on
 from kalshi_research.money import COUNT_SCALE, MONEY_SCALE, PRICE_SCALE, to_count
 
@@ -110,7 +110,7 @@ def fill_cost(
     if side not in _SIDES:
         raise InputError(
             f"side must be one of {list(_SIDES)}, the leg that is bought, "
-            f"not {printable(repr(side), 40)}\n"
+            f"not {quoted(side, 40)}\n"
             "To sell YES pass 'no': selling YES at p is buying NO at 1 - p."
         )
     if fees is not None and not isinstance(fees, FeeTerms):
@@ -138,7 +138,7 @@ def _wanted(quantity: Any) -> list[int]:
     counts = []
     for one in quantity if several else [quantity]:
         if isinstance(one, bool) or not isinstance(one, str | Decimal | Real):
-            raise InputError(f"quantity must be a number of contracts, not {printable(repr(one), 40)}")
+            raise InputError(f"quantity must be a number of contracts, not {quoted(one, 40)}")
         count = to_count(one if isinstance(one, str | Decimal) else float(one))
         if not 0 < count <= _MOST:
             raise InputError(f"quantity must be positive and below 10^12, but is {printable(one, 40)}")

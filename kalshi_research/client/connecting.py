@@ -10,7 +10,7 @@ from kalshi_research.client.rate_limits import find_tier
 from kalshi_research.client.session import Client, check_deadline
 from kalshi_research.credentials import Sealed, find_signer
 from kalshi_research.environments import DIALECTS, ENVIRONMENTS, find_target, is_sandbox
-from kalshi_research.errors import ConfigError, printable
+from kalshi_research.errors import ConfigError, printable, quoted
 
 if TYPE_CHECKING:
     from kalshi_research.credentials import PrivateKey
@@ -90,7 +90,7 @@ def connect(
     budget = None if tier is None else find_tier(tier, spoken)
     seconds = check_deadline(deadline)
     if not isinstance(proxies, bool):
-        raise ConfigError(f"proxies={printable(repr(proxies), 40)} must be True or False.")
+        raise ConfigError(f"proxies={quoted(proxies, 40)} must be True or False.")
     folder = _folder(cache)
     target = find_target(environment, host, spoken)
     if target.embedded is not None and key_id is None and not sealed:
@@ -117,7 +117,7 @@ def find_dialect(environment: str | Sandbox, dialect: str | None) -> str:
     """
     if dialect is not None and dialect not in DIALECTS:
         raise ConfigError(
-            f"dialect={printable(repr(dialect), 40)} is unknown; nothing was sent.\n"
+            f"dialect={quoted(dialect, 40)} is unknown; nothing was sent.\n"
             f'Choose "{DIALECTS[0]}" (today\'s protocol) or "{DIALECTS[1]}" (that of late 2025).'
         )
     if is_sandbox(environment):
@@ -139,7 +139,7 @@ def _folder(cache: str | os.PathLike[str] | None) -> Path | None:
     if cache is None:
         return None
     if not isinstance(cache, (str, os.PathLike)) or not os.fspath(cache):
-        raise ConfigError(f"cache={printable(repr(cache), 60)} is not the path of a folder.")
+        raise ConfigError(f"cache={quoted(cache, 60)} is not the path of a folder.")
     folder = Path(os.path.expanduser(cache))  # noqa: PTH111 - an unknown ~user stays as it is
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"cache={printable(folder)} is a file; name a folder.")

@@ -9,7 +9,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kalshi_research.client.strict_json import parse_object
-from kalshi_research.errors import DecodeError, InputError, KalshiError, PaginationError, printable
+from kalshi_research.errors import (
+    DecodeError,
+    InputError,
+    KalshiError,
+    PaginationError,
+    printable,
+    quoted,
+)
 
 if TYPE_CHECKING:
     import msgspec
@@ -196,7 +203,7 @@ def _check_count(name: str, value: int | None, most: int | None) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1 or (most and value > most):
         bounds = f"between 1 and {most:,}" if most else "of 1 or more"
         raise InputError(
-            f"{name}={printable(repr(value), 40)} must be a whole number {bounds}; nothing was sent."
+            f"{name}={quoted(value, 40)} must be a whole number {bounds}; nothing was sent."
         )
 
 

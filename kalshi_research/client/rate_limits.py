@@ -14,7 +14,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from kalshi_research.errors import ConfigError, InputError, KalshiError, UnsentDeadlineError, printable
+from kalshi_research.errors import (
+    ConfigError,
+    InputError,
+    KalshiError,
+    UnsentDeadlineError,
+    printable,
+    quoted,
+)
 
 if TYPE_CHECKING:
     from kalshi_research.client.timing import Timing
@@ -127,7 +134,7 @@ def find_tier(name: str, dialect: str = "2026") -> Tier:
         name = f"2025:{name.lower().removeprefix('2025:')}"
     if name not in known:
         raise ConfigError(
-            f"tier={printable(repr(name), 60)} is unknown; nothing was sent.\nChoose {', '.join(known)}."
+            f"tier={quoted(name, 60)} is unknown; nothing was sent.\nChoose {', '.join(known)}."
         )
     return known[name]
 

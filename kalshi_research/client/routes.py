@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from kalshi_research.environments import REST_PATH
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, printable, quoted
 
 __all__ = ["METHODS", "clean_body", "clean_method", "clean_path", "clean_query"]
 
@@ -33,7 +33,7 @@ def clean_method(method: str) -> str:
     """
     upper = method.upper() if isinstance(method, str) else ""
     if upper not in METHODS:
-        raise InputError(f"method {printable(repr(method), 40)} is not one of {', '.join(METHODS)}.")
+        raise InputError(f"method {quoted(method, 40)} is not one of {', '.join(METHODS)}.")
     return upper
 
 
@@ -79,7 +79,7 @@ def clean_query(params: Mapping[str, Any] | None) -> str:
     pairs: list[tuple[str, str]] = []
     for name, value in params.items():
         if not isinstance(name, str) or not _NAME.match(name):
-            raise InputError(f"{printable(repr(name), 60)} is no parameter name; nothing was sent.")
+            raise InputError(f"{quoted(name, 60)} is no parameter name; nothing was sent.")
         if value is None:
             continue
         several = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
@@ -97,13 +97,13 @@ def _text(name: str, value: object) -> str:
     if isinstance(value, str):
         if any(ord(character) < 32 or 0x7F <= ord(character) < 0xA0 for character in value):
             raise InputError(
-                f"{name}={printable(repr(value), 80)} contains control characters; nothing was sent."
+                f"{name}={quoted(value, 80)} contains control characters; nothing was sent."
             )
         if any(0xD800 <= ord(character) < 0xE000 for character in value):
             raise InputError(f"{name}={printable(value, 80)} is no valid text; nothing was sent.")
         return value
     raise InputError(
-        f"{name}={printable(repr(value), 80)} is of type {type(value).__name__}; nothing was sent.\n"
+        f"{name}={quoted(value, 80)} is of type {type(value).__name__}; nothing was sent.\n"
         "A parameter is text, a number, true/false, or a list of those."
     )
 

@@ -14,7 +14,7 @@ from kalshi_research.client.pages import Outline, Pages
 from kalshi_research.client.routes import clean_body, clean_method, clean_path, clean_query
 from kalshi_research.client.strict_json import parse_object
 from kalshi_research.client.timing import Timing
-from kalshi_research.errors import ConfigError, InputError, printable
+from kalshi_research.errors import ConfigError, InputError, printable, quoted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,9 +35,7 @@ def check_deadline(seconds: float) -> float:
     """A deadline that can be met."""
     number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
     if not number or not math.isfinite(seconds) or seconds <= 0:
-        raise InputError(
-            f"deadline={printable(repr(seconds), 40)} must be seconds above 0; nothing was sent."
-        )
+        raise InputError(f"deadline={quoted(seconds, 40)} must be seconds above 0; nothing was sent.")
     return float(seconds)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kalshi_research.datasets.kinds import QUOTES
-from kalshi_research.errors import ArchiveError, InputError, printable
+from kalshi_research.errors import ArchiveError, InputError, quoted
 from kalshi_research.files import read_frame
 from kalshi_research.schemas import SCHEMAS
 
@@ -72,7 +72,7 @@ def load_dataset(name: str) -> pd.DataFrame:
     """
     folder, sets = _manifest()
     if name not in sets:
-        raise InputError(f"there is no data set {printable(repr(name), 60)}; there are {sorted(sets)}")
+        raise InputError(f"there is no data set {quoted(name, 60)}; there are {sorted(sets)}")
     entry = sets[name]
     return read_frame(folder / entry["file"], _KINDS[entry["kind"]])
 

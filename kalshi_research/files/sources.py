@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
-from kalshi_research.errors import ArchiveError, DecodeError, InputError, printable
+from kalshi_research.errors import ArchiveError, DecodeError, InputError, printable, quoted
 from kalshi_research.parts import read_part
 from kalshi_research.schemas.tables import as_table
 
@@ -34,7 +34,7 @@ _LARGEST = 1 << 31
 def file_path(path: object) -> Path:
     """A path as a user writes it, ``~`` included."""
     if not isinstance(path, str | PathLike) or not fspath(path):
-        raise InputError(f"{printable(repr(path), 60)} is not the path of a file")
+        raise InputError(f"{quoted(path, 60)} is not the path of a file")
     return Path(os.path.expanduser(path))  # noqa: PTH111 - an unknown ~user stays as it is
 
 

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from kalshi_research.errors import FrameError, InputError, printable
+from kalshi_research.errors import FrameError, InputError, printable, quoted
 
 __all__ = [
     "EVENT_STATUSES",
@@ -66,7 +66,7 @@ def check_client(value: object) -> None:
     """Refuse what is no client, such as the name of an environment."""
     if not callable(getattr(value, "get_bytes", None)):
         raise InputError(
-            f"the first argument must be a client, not {printable(repr(value), 40)}\n"
+            f"the first argument must be a client, not {quoted(value, 40)}\n"
             'Make one with client = kr.connect("sandbox"), or "demo", or "prod".'
         )
 
@@ -83,7 +83,7 @@ def check_ticker(value: object, what: str = "ticker") -> str:
         raise InputError(f"{what} must be text, not {type(value).__name__}")
     if not _TICKER.fullmatch(value) or ".." in value:
         raise InputError(
-            f"{printable(repr(value), 80)} is no {what}: letters, digits, '.', '-' and '_' are allowed"
+            f"{quoted(value, 80)} is no {what}: letters, digits, '.', '-' and '_' are allowed"
         )
     return value
 
@@ -154,7 +154,7 @@ def choice(value: str | None, choices: Sequence[str], what: str) -> str | None:
     if value in ("active", "finalized") and "open" in choices:
         word = {"active": "open", "finalized": "settled"}[value]
         hint = f": {value!r} is a word of the answers; the filter says {word!r}"
-    raise InputError(f"{what} must be one of {list(choices)}, not {printable(repr(value), 40)}{hint}")
+    raise InputError(f"{what} must be one of {list(choices)}, not {quoted(value, 40)}{hint}")
 
 
 def timestamp(value: object, what: str) -> pd.Timestamp:
@@ -180,9 +180,9 @@ def timestamp(value: object, what: str) -> pd.Timestamp:
     try:
         instant = pd.Timestamp(value)  # type: ignore[arg-type]
     except (ValueError, TypeError, OverflowError):
-        raise InputError(f"{what}={printable(repr(value), 60)} cannot be read as a time") from None
+        raise InputError(f"{what}={quoted(value, 60)} cannot be read as a time") from None
     if pd.isna(instant):
-        raise InputError(f"{what} is not a time: {printable(repr(value), 60)}")
+        raise InputError(f"{what} is not a time: {quoted(value, 60)}")
     if instant.tzinfo is None:
         if not plain_date:
             raise InputError(
@@ -236,8 +236,7 @@ def interval_minutes(value: Interval) -> int:
     minutes = _INTERVALS.get(value.lower()) if isinstance(value, str) else whole_number(value)
     if minutes not in (1, 60, 1440):
         raise InputError(
-            "interval must be '1min', '1h' or '1d' (or 1, 60, 1440 minutes), "
-            f"not {printable(repr(value), 40)}"
+            f"interval must be '1min', '1h' or '1d' (or 1, 60, 1440 minutes), not {quoted(value, 40)}"
         )
     return minutes
 
@@ -248,7 +247,7 @@ def row_cap(value: int | None) -> int | None:
         return None
     cap = whole_number(value)
     if cap is None or cap < 1:
-        said = printable(repr(value), 40)
+        said = quoted(value, 40)
         raise InputError(f"max_rows must be a whole number of at least 1, or None, not {said}")
     return cap
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kalshi_research.errors import InputError, NotFoundError, printable
+from kalshi_research.errors import InputError, NotFoundError, quoted
 from kalshi_research.market_data.arguments import (
     MARKET_STATUSES,
     TICKERS_A_REQUEST,
@@ -387,9 +387,7 @@ def _window(windows: dict[str, tuple[Time | None, Time | None]], status: str | N
 
 def _check_historical(historical: object, status: str | None) -> None:
     if historical is not None and not isinstance(historical, bool):
-        raise InputError(
-            f"historical must be True, False or None, not {printable(repr(historical), 40)}"
-        )
+        raise InputError(f"historical must be True, False or None, not {quoted(historical, 40)}")
     if historical and status not in (None, "settled"):
         raise InputError(
             f"historical=True does not go with status={status!r}: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from kalshi_research.errors import InputError, NotFoundError, PartialDataWarning, printable, warn
+from kalshi_research.errors import InputError, NotFoundError, PartialDataWarning, printable, quoted, warn
 from kalshi_research.market_data.arguments import (
     TICKERS_A_REQUEST,
     Tickers,
@@ -177,7 +177,7 @@ def _one_by_one(
 def _levels(depth: int) -> int:
     levels = whole_number(depth)
     if levels is None or not 0 <= levels <= _DEEPEST:
-        said = printable(repr(depth), 40)
+        said = quoted(depth, 40)
         raise InputError(
             f"depth must be a whole number of levels from 0 (all) to {_DEEPEST}, not {said}"
         )

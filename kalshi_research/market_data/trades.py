@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from kalshi_research.errors import InputError, NotFoundError, PaginationError
+from kalshi_research.errors import InputError, NotFoundError, PaginationError, quoted
 from kalshi_research.market_data.arguments import (
     Tickers,
     Time,
@@ -114,7 +114,7 @@ def get_trades(
     if known is not None:
         low = known.since or known.newest
     if is_block_trade is not None and not isinstance(is_block_trade, bool):
-        raise InputError(f"is_block_trade must be True, False or None, not {is_block_trade!r}")
+        raise InputError(f"is_block_trade must be True, False or None, not {quoted(is_block_trade, 40)}")
     question = {
         "tickers": names,
         "start": low,

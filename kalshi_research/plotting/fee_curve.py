@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kalshi_research.errors import FrameError, printable
+from kalshi_research.errors import FrameError, quoted
 from kalshi_research.plotting import house
 from kalshi_research.plotting.frames import numbers, require
 from kalshi_research.plotting.lettering import drawable
@@ -120,6 +120,6 @@ def _kinds(fees: pd.DataFrame) -> dict[str, Any]:
     if len(found) > _MOST:
         raise FrameError(
             f"the frame of fees holds {len(found)} kinds, but a figure shows at most {_MOST}\n"
-            f"Choose some: fees[fees[{printable(repr(names[0]), 40)}] == ...]"
+            f"Choose some: fees[fees[{quoted(names[0], 40)}] == ...]"
         )
     return {drawable(name.replace("_", " "), 60): np.flatnonzero(label == name) for name in found}

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kalshi_research.errors import FrameError, printable
+from kalshi_research.errors import FrameError, printable, quoted
 from kalshi_research.plotting.lettering import drawable
 
 __all__ = ["numbers", "only_ticker", "require", "times"]
@@ -39,7 +39,7 @@ def only_ticker(frame: pd.DataFrame, *, what: str) -> str:
     if len(found) > 1:
         raise FrameError(
             f"the frame of {what} holds {len(found)} tickers, but a figure shows one\n"
-            f"Choose one: frame[frame['ticker'] == {printable(repr(str(found[0])), 80)}]"
+            f"Choose one: frame[frame['ticker'] == {quoted(str(found[0]), 80)}]"
         )
     if not found and isinstance(frame["ticker"].dtype, pd.CategoricalDtype):
         found = list(frame["ticker"].cat.categories) if len(frame["ticker"].cat.categories) == 1 else []

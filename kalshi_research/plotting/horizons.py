@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from kalshi_research.errors import FrameError, printable
+from kalshi_research.errors import FrameError, printable, quoted
 from kalshi_research.plotting import house
 from kalshi_research.plotting.frames import numbers
 from kalshi_research.plotting.lettering import drawable, width_of
@@ -39,7 +39,7 @@ def only_group(frame: pd.DataFrame, *, what: str) -> str:
         name = printable(frame.index.name or "its index", 40)
         raise FrameError(
             f"the frame of {what} holds {len(found)} values of {name}, "
-            f"but a figure shows one\nChoose one: frame.loc[[{printable(repr(str(found[0])), 80)}]]; "
+            f"but a figure shows one\nChoose one: frame.loc[[{quoted(str(found[0]), 80)}]]; "
             "or estimate one for all markets: by=None"
         )
     if not found:

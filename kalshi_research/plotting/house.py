@@ -15,7 +15,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num, nu
 from matplotlib.ticker import Formatter, FuncFormatter
 from matplotlib.transforms import Bbox
 
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, quoted
 from kalshi_research.plotting.lettering import POINTS_PER_INCH, SourceLine, drawable, width_of, wrapped
 from kalshi_research.provenance import KEY, is_simulated, source_line
 
@@ -159,7 +159,7 @@ def zone(tz: str | tzinfo | None) -> tzinfo:
         return ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InputError(
-            f"{printable(repr(tz), 60)} is no time zone; use a name such as 'America/New_York'"
+            f"{quoted(tz, 60)} is no time zone; use a name such as 'America/New_York'"
         ) from None
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.collections import LineCollection
 
-from kalshi_research.errors import FrameError, printable
+from kalshi_research.errors import FrameError, quoted
 from kalshi_research.plotting import house
 from kalshi_research.plotting.frames import numbers, require
 from kalshi_research.plotting.lettering import drawable, wrapped
@@ -97,7 +97,7 @@ def _event(markets: pd.DataFrame) -> str:
     if len(found) > 1:
         raise FrameError(
             f"the frame of markets holds {len(found)} events, but a figure shows one\n"
-            f"Choose one: frame[frame['event_ticker'] == {printable(repr(str(found[0])), 80)}]"
+            f"Choose one: frame[frame['event_ticker'] == {quoted(str(found[0]), 80)}]"
         )
     return drawable(found[0], 80) if found else ""
 

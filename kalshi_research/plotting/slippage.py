@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from kalshi_research.errors import FrameError, printable
+from kalshi_research.errors import FrameError, quoted
 from kalshi_research.plotting import house
 from kalshi_research.plotting.frames import numbers, require
 from kalshi_research.plotting.lettering import drawable
@@ -103,7 +103,7 @@ def _ticker(costs: pd.DataFrame) -> str:
             raise FrameError(
                 f"the frame of costs holds {len(found)} {name}s, but a figure shows one book\n"
                 f"Choose one: costs[costs.index.get_level_values({name!r}) == "
-                f"{printable(repr(str(found[0])), 80)}]"
+                f"{quoted(str(found[0]), 80)}]"
             )
         if name == "ticker":
             ticker = drawable(found[0], 80) if found else ""

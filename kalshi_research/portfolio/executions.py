@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, quoted
 from kalshi_research.portfolio.walking import Question, Source, ask, known_rows, subaccount_of
 from kalshi_research.schemas import FILLS
 
@@ -104,7 +104,7 @@ def get_fills(
     ('fill_id', True)
     """
     if order_id is not None and (not isinstance(order_id, str) or not order_id.strip()):
-        raise InputError(f"order_id must be the id of an order, not {printable(repr(order_id), 60)}")
+        raise InputError(f"order_id must be the id of an order, not {quoted(order_id, 60)}")
     question = Question.of(
         client,
         tickers,

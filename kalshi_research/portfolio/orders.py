@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, quoted
 from kalshi_research.market_data.arguments import Tickers, Time, check_client, choice
 from kalshi_research.market_data.walks import Collection
 from kalshi_research.portfolio.walking import Question, Source, ask, known_rows, subaccount_of
@@ -168,7 +168,7 @@ def get_order(client: Client, order_id: str) -> pd.DataFrame:
     """
     check_client(client)
     if not isinstance(order_id, str) or not order_id.strip():
-        raise InputError(f"order_id must be the id of an order, not {printable(repr(order_id), 60)}")
+        raise InputError(f"order_id must be the id of an order, not {quoted(order_id, 60)}")
     rows = Collection(
         client, ORDERS, endpoint="/portfolio/orders/{order_id}", question={"order_id": order_id}
     )

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from kalshi_research.errors import FrameError, InputError, NotFoundError, PaginationError, printable
+from kalshi_research.errors import (
+    FrameError,
+    InputError,
+    NotFoundError,
+    PaginationError,
+    quoted,
+)
 from kalshi_research.market_data.arguments import (
     Tickers,
     Time,
@@ -115,7 +121,7 @@ def subaccount_of(value: int | None) -> int | None:
     """A subaccount, checked: 0 to 63, or None."""
     number = None if value is None else whole_number(value)
     if value is not None and (number is None or not 0 <= number <= 63):
-        said = printable(repr(value), 40)
+        said = quoted(value, 40)
         raise InputError(f"subaccount must be a whole number from 0 to 63, or None, not {said}")
     return number
 

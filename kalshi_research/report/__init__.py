@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from kalshi_research.errors import InputError, ReportError, printable
+from kalshi_research.errors import InputError, ReportError, printable, quoted
 from kalshi_research.parts import replaced
 
 __all__ = ["typed_parameters", "write_report"]
@@ -134,9 +134,7 @@ def _target(path: Path, to: str | None, output: str | os.PathLike[str] | None) -
     suffix = Path(output).suffix.lower().removeprefix(".") if output is not None else ""
     kind = to or suffix or "html"
     if kind not in _FORMATS:
-        raise InputError(
-            f'to must be "html" or "pdf", not {printable(repr(kind), 40)}; nothing was executed.'
-        )
+        raise InputError(f'to must be "html" or "pdf", not {quoted(kind, 40)}; nothing was executed.')
     if output is None:
         return kind, (Path("reports") / f"{path.stem}.{kind}").resolve()
     if suffix != kind:

@@ -27,7 +27,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from kalshi_research.errors import InputError, ReportError, printable
+from kalshi_research.errors import InputError, ReportError, printable, quoted
 from kalshi_research.report.sources import MIME, PROBE
 
 __all__ = ["Run", "add_parameters", "execute", "load", "typed_parameters"]
@@ -116,7 +116,7 @@ def _from_text(name: str, text: str, default: object) -> Any:
         if not fits:
             raise InputError(
                 f"parameter {printable(name, 60)} takes a value like {default!r}, "
-                f"not {printable(repr(text), 60)}; nothing was executed."
+                f"not {quoted(text, 60)}; nothing was executed."
             )
     return value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from kalshi_research.errors import ConfigError, printable
+from kalshi_research.errors import ConfigError, quoted
 from kalshi_research.fees import DIRECT_PRECISION
 from kalshi_research.sandbox.exchange import Cutoff
 from kalshi_research.sandbox.queries import Query
@@ -104,7 +104,7 @@ def dialect_named(name: str) -> Dialect:
     """
     if name not in DIALECTS:
         raise ConfigError(
-            f"there is no dialect {printable(repr(name), 40)}; the sandbox was not started.\n"
+            f"there is no dialect {quoted(name, 40)}; the sandbox was not started.\n"
             f'Use dialect="{DIALECTS[0]}" (today\'s protocol) or "{DIALECTS[1]}" (integer cents).'
         )
     if name == TODAY.name:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kalshi_research.errors import ConfigError, printable
+from kalshi_research.errors import ConfigError, quoted
 from kalshi_research.sandbox.refusals import refused
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def tier_named(name: str) -> Tier:
     """
     if name not in TIERS:
         raise ConfigError(
-            f"there is no usage tier {printable(repr(name), 40)}; the sandbox was not started. "
+            f"there is no usage tier {quoted(name, 40)}; the sandbox was not started. "
             f"Use one of {', '.join(TIERS)}."
         )
     return TIERS[name]

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from kalshi_research.errors import ConfigError, printable
+from kalshi_research.errors import ConfigError, quoted
 from kalshi_research.sandbox.auth import RegisteredKey
 from kalshi_research.sandbox.seeding import derived_uuid
 
@@ -56,7 +56,7 @@ class UserKeys:
             )
         if key_type not in self._types:
             raise ConfigError(
-                f"there is no key type {printable(repr(key_type), 40)}; use {' or '.join(self._types)}."
+                f"there is no key type {quoted(key_type, 40)}; use {' or '.join(self._types)}."
             )
         with self._lock:
             found = self._made.get((user, key_type))

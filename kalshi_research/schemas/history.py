@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from kalshi_research.errors import DecodeError, printable
+from kalshi_research.errors import DecodeError, printable, quoted
 from kalshi_research.money import COUNT_SCALE, MONEY_SCALE, PRICE_SCALE
 from kalshi_research.provenance import KEY
 from kalshi_research.schemas.columns import Column
@@ -101,7 +101,7 @@ def _by_type(body: bytes) -> dict[str, list[dict[str, Any]]]:
         kind = f"{row.get('type')}s" if isinstance(row, dict) else ""
         if kind not in found:
             raise DecodeError(
-                f"`type` is {printable(repr(kind.removesuffix('s')), 40)}, neither fill nor settlement; "
+                f"`type` is {quoted(kind.removesuffix('s'), 40)}, neither fill nor settlement; "
                 "nothing of this page is used",
                 where=f"$.history[{place}]",
             )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kalshi_research.errors import DecodeError, InputError, printable
+from kalshi_research.errors import DecodeError, InputError, printable, quoted
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, parse_fixed
 
 __all__ = [
@@ -118,7 +118,7 @@ def _fixed(row: Mapping[str, Any], name: str, scale: int) -> int | None:
     try:
         return parse_fixed(value, scale)
     except (InputError, TypeError):
-        said = printable(repr(value), 40)
+        said = quoted(value, 40)
     raise DecodeError(f"{name} of an order is {said}; nothing of it was used", where=f"$.{name}")
 
 
@@ -127,7 +127,7 @@ def _whole(row: Mapping[str, Any], name: str, scale: int) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool):
-        raise DecodeError(f"{name} of an order is {printable(repr(value), 40)}", where=f"$.{name}")
+        raise DecodeError(f"{name} of an order is {quoted(value, 40)}", where=f"$.{name}")
     return value * scale
 
 

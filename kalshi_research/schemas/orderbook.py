@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kalshi_research.errors import DecodeError, DriftWarning, InputError, printable, warn
+from kalshi_research.errors import DecodeError, DriftWarning, InputError, printable, quoted, warn
 from kalshi_research.money import MONEY_SCALE
 from kalshi_research.provenance import KEY
 from kalshi_research.schemas.columns import Column
@@ -267,7 +267,7 @@ def _whole(ladders: Sequence[tuple[int, int, Pairs, bool]], lengths: Ints) -> In
         price, quantity = read("count", flat).to_numpy(zero_copy_only=False).reshape(-1, 2).T
     except UnreadableError as error:
         raise DecodeError(
-            f"an order book holds {printable(repr(error.value), 60)} where a number belongs"
+            f"an order book holds {quoted(error.value, 60)} where a number belongs"
         ) from None
     if any(cents for *_, cents in ladders):
         in_cents = np.repeat(np.array([cents for *_, cents in ladders], dtype=bool), lengths)

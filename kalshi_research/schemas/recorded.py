@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kalshi_research.errors import DecodeError, printable
+from kalshi_research.errors import DecodeError, printable, quoted
 
 if TYPE_CHECKING:
     from kalshi_research.schemas.schema import Schema
@@ -111,9 +111,7 @@ def book_answers(body: bytes) -> Iterator[tuple[str | None, bytes]]:
         for ticker, part in parts.items():
             inner = _parts(bytes(part))
             if inner and isinstance(inner, dict) and inner.keys().isdisjoint(_BOOK_KEYS):
-                raise DecodeError(
-                    f"what stands under {printable(repr(ticker), 60)} is not an order book"
-                )
+                raise DecodeError(f"what stands under {quoted(ticker, 60)} is not an order book")
             yield ticker, bytes(part)
     else:
         raise DecodeError("this has no `orderbook_fp`: it is not an order book")

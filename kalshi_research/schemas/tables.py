@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from kalshi_research.errors import FrameError, printable
+from kalshi_research.errors import FrameError, printable, quoted
 from kalshi_research.schemas.frames import to_frame
 from kalshi_research.schemas.values import UnreadableError, read
 
@@ -53,7 +53,7 @@ def own_frame(
             arrays[column.name] = read(form, array)
         except UnreadableError as error:
             raise FrameError(
-                f"{schema.kind}: column {column.name!r} holds {printable(repr(error.value), 60)} in row "
+                f"{schema.kind}: column {column.name!r} holds {quoted(error.value, 60)} in row "
                 f"{error.row}, which is no {column.dtype}"
             ) from None
     extra = [name for name in table.column_names if name not in arrays]
@@ -93,7 +93,7 @@ def numbered(table: pa.Table, schema: Schema) -> pa.Table:
                 array = read("number", table[name].combine_chunks())
             except UnreadableError as error:
                 raise FrameError(
-                    f"column {name!r} holds {printable(repr(error.value), 60)}, which is no number"
+                    f"column {name!r} holds {quoted(error.value, 60)}, which is no number"
                 ) from None
             table = table.set_column(table.column_names.index(name), name, array)
     return table

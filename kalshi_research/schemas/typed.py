@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kalshi_research.errors import DecodeError, printable
+from kalshi_research.errors import DecodeError, printable, quoted
 from kalshi_research.schemas.plan import ABSENT, WireField
 from kalshi_research.schemas.values import ARROW_TYPES, UnreadableError, Values, read
 
@@ -131,7 +131,7 @@ class Typing:
             return reading()
         except UnreadableError as error:
             raise DecodeError(
-                f"field `{printable(name, 64)}` holds {printable(repr(error.value), 60)}, "
+                f"field `{printable(name, 64)}` holds {quoted(error.value, 60)}, "
                 "which cannot be read; nothing of this page is used",
                 where=f"$.{self._schema.items}[{error.row}]",
             ) from None
@@ -163,5 +163,5 @@ class Typing:
         if column.known:
             for value in pc.unique(array).to_pylist():
                 if value is not None and value not in column.known:
-                    shown = printable(repr(value), 40)
+                    shown = quoted(value, 40)
                     self._notes[f"{name}={shown}"] = f"`{name}` has the new value {shown}"

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from kalshi_research.errors import InputError, TransportError, printable
+from kalshi_research.errors import InputError, TransportError, quoted
 from kalshi_research.schemas.channels import CHANNELS
 from kalshi_research.streaming.view import BookView, Sight, quote
 
@@ -58,9 +58,7 @@ def kinds_of(channels: str | Sequence[str]) -> tuple[str, ...]:
     for name in asked:
         kind = wires.get(name, name) if isinstance(name, str) else ""
         if kind not in CHANNELS:
-            raise InputError(
-                f"{printable(repr(name), 40)} is no channel; choose among {', '.join(CHANNELS)}"
-            )
+            raise InputError(f"{quoted(name, 40)} is no channel; choose among {', '.join(CHANNELS)}")
         found.append(kind)
     if not found:
         raise InputError(f"no channel at all; choose among {', '.join(CHANNELS)}")
@@ -71,7 +69,7 @@ def patience(timeout: object) -> float:
     """How long somebody waits [s]."""
     number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if not number or math.isnan(timeout):  # type: ignore[arg-type]
-        raise InputError(f"timeout={printable(repr(timeout), 40)} must be a number of seconds")
+        raise InputError(f"timeout={quoted(timeout, 40)} must be a number of seconds")
     return float(timeout)  # type: ignore[arg-type]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import pandas as pd
 
-from kalshi_research.errors import DecodeError, InputError, printable
+from kalshi_research.errors import DecodeError, InputError, quoted
 from kalshi_research.market_data.arguments import timestamp
 from kalshi_research.schemas.stream import Delta, Trade
 from kalshi_research.schemas.values import UnreadableError, read
@@ -83,9 +83,7 @@ def step(every: object) -> int:
     except (ValueError, TypeError, OverflowError):
         micros = 0
     if micros <= 0:
-        raise InputError(
-            f"every must be a length of time such as '1s', not {printable(repr(every), 40)}"
-        )
+        raise InputError(f"every must be a length of time such as '1s', not {quoted(every, 40)}")
     return micros
 
 
@@ -130,7 +128,7 @@ def _micros(texts: list[str]) -> npt.NDArray[np.int64]:
         times = read("time", texts)
     except UnreadableError as error:
         raise DecodeError(
-            f"a change of a book has the time {printable(repr(error.value), 60)}, which cannot be read"
+            f"a change of a book has the time {quoted(error.value, 60)}, which cannot be read"
         ) from None
     found: npt.NDArray[np.int64] = times.cast("int64").fill_null(UNTIMED).to_numpy()
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, quoted
 
 __all__ = ["StreamOptions"]
 
@@ -81,8 +81,6 @@ class StreamOptions:
             value = getattr(self, field.name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not number or not 0 < value < float("inf"):
-                raise InputError(
-                    f"{field.name}={printable(repr(value), 40)} must be above 0; nothing was sent."
-                )
+                raise InputError(f"{field.name}={quoted(value, 40)} must be above 0; nothing was sent.")
         if self.stale_after >= self.dead_after:
             raise InputError("stale_after must be less than dead_after; nothing was sent.")

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from kalshi_research.errors import InputError, KalshiError, TransportError, printable
+from kalshi_research.errors import InputError, KalshiError, TransportError, printable, quoted
 from kalshi_research.market_data.arguments import (
     TICKERS_A_REQUEST,
     Tickers,
@@ -213,7 +213,7 @@ class _Sampler:
     def callback_failed(self, error: Exception) -> None:
         """A function of the user raised."""
         self.callback_errors += 1
-        self.problem = f"a callback raised {printable(repr(error), 160)}"
+        self.problem = f"a callback raised {quoted(error, 160)}"
 
     def close(self) -> None:
         """End the thread."""

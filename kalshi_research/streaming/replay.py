@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from kalshi_research.errors import DecodeError, InputError, PartialDataWarning, printable, warn
+from kalshi_research.errors import DecodeError, InputError, PartialDataWarning, printable, quoted, warn
 from kalshi_research.money import PRICE_SCALE
 from kalshi_research.provenance import KEY, provenance
 from kalshi_research.schemas.stream import Delta, Trade
@@ -161,7 +161,7 @@ def replay_book(
         (before_snapshot, ("refuse", "flag"), "before_snapshot"),
     ):
         if value not in choices:
-            raise InputError(f"{name} must be one of {choices}, not {printable(repr(value), 40)}")
+            raise InputError(f"{name} must be one of {choices}, not {quoted(value, 40)}")
     run = _Run(
         Session(contiguous=seq == "contiguous", use_yes_price=bool(use_yes_price)),
         Instants(step(every) if at is None else None, () if at is None else given_instants(at)),

@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kalshi_research.errors import ArchiveError, InputError, printable
+from kalshi_research.errors import ArchiveError, InputError, printable, quoted
 from kalshi_research.parts import replaced
 from kalshi_research.streaming.rows import schema
 
@@ -48,7 +48,7 @@ def folder_of(path: object) -> Path:
     """A folder as a user writes it, ``~`` included."""
     given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(given, str) or not given or "\0" in given:
-        raise InputError(f"{printable(repr(path), 60)} is not the path of a folder")
+        raise InputError(f"{quoted(path, 60)} is not the path of a folder")
     return Path(os.path.expanduser(given))  # noqa: PTH111 - an unknown ~user stays as it is
 
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kalshi_research.errors import ConfigError, InputError, KalshiError, NotFoundError, printable
+from kalshi_research.errors import ConfigError, InputError, KalshiError, NotFoundError, printable, quoted
 from kalshi_research.market_data.arguments import check_client
 from kalshi_research.trading.evidence import watermark
 from kalshi_research.trading.journal import Intent, Journal
@@ -342,7 +342,7 @@ def order_id_of(order: object) -> str:
     found = getattr(order, "order_id", order)
     if not isinstance(found, str) or not found:
         raise InputError(
-            f"order={printable(repr(order), 60)} names no order of the exchange; nothing was sent.\n"
+            f"order={quoted(order, 60)} names no order of the exchange; nothing was sent.\n"
             "Pass its order_id, or the report that create_order gave."
         )
     return check_ticker(found)

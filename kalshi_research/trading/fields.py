@@ -6,7 +6,7 @@ from typing import Any
 
 import traitlets
 
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, quoted
 from kalshi_research.trading.terms import as_text
 
 __all__ = ["Figure", "Flag", "Text", "Word"]
@@ -24,7 +24,7 @@ class Word(traitlets.TraitType[str, str]):
         del obj
         if not isinstance(value, str) or value not in self.words:
             raise InputError(
-                f"{self.name}={printable(repr(value), 40)} is unknown; choose {', '.join(self.words)}."
+                f"{self.name}={quoted(value, 40)} is unknown; choose {', '.join(self.words)}."
             )
         return str(value)
 
@@ -38,7 +38,7 @@ class Text(traitlets.TraitType[str, Any]):
         """The text, or `InputError`."""
         del obj
         if not isinstance(value, str):
-            raise InputError(f"{self.name} must be text, not {printable(repr(value), 40)}.")
+            raise InputError(f"{self.name} must be text, not {quoted(value, 40)}.")
         return value
 
 
@@ -66,5 +66,5 @@ class Flag(traitlets.TraitType[bool, bool]):
         """True or False, or `InputError`."""
         del obj
         if not isinstance(value, bool):
-            raise InputError(f"{self.name} must be True or False, not {printable(repr(value), 40)}.")
+            raise InputError(f"{self.name} must be True or False, not {quoted(value, 40)}.")
         return value

@@ -10,7 +10,7 @@ from kalshi_research.errors import (
     InputError,
     KalshiError,
     TransportError,
-    printable,
+    quoted,
 )
 from kalshi_research.trading.desk import desk_of
 from kalshi_research.trading.placing import DEFINITE
@@ -36,7 +36,7 @@ _LARGEST = 1_000_000
 def _limit(limit: object) -> int:
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= _LARGEST:
         raise InputError(
-            f"limit={printable(repr(limit), 40)} must be whole contracts from 1 to {_LARGEST:,}; "
+            f"limit={quoted(limit, 40)} must be whole contracts from 1 to {_LARGEST:,}; "
             "nothing was sent."
         )
     return limit

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from kalshi_research.errors import ConfigError, InputError, LimitError, printable
+from kalshi_research.errors import ConfigError, InputError, LimitError, printable, quoted
 from kalshi_research.money import COUNT_SCALE, MONEY_SCALE, fixed_text, parse_fixed
 from kalshi_research.trading.evidence import read_orders, read_position
 from kalshi_research.trading.terms import OrderTerms, as_text, quantity_text
@@ -66,7 +66,7 @@ def _money(value: object, what: str) -> int:
         amount = 0
     if not 0 < amount <= _MOST:
         raise InputError(
-            f"{what}={printable(repr(value), 40)} must be dollars above 0, such as 25; nothing changed."
+            f"{what}={quoted(value, 40)} must be dollars above 0, such as 25; nothing changed."
         )
     return amount
 
@@ -93,13 +93,11 @@ def read_limits(
     except InputError:
         position = 0
     if not 0 < position <= 10**11:
-        raise InputError(
-            f"max_position={printable(repr(max_position), 40)} must be above 0; nothing changed."
-        )
+        raise InputError(f"max_position={quoted(max_position, 40)} must be above 0; nothing changed.")
     number = isinstance(minutes, (int, float)) and not isinstance(minutes, bool)
     if not number or not 0 < minutes <= _LONGEST:  # type: ignore[operator]
         raise InputError(
-            f"minutes={printable(repr(minutes), 40)} must lie within 0–{_LONGEST:.0f}; nothing changed."
+            f"minutes={quoted(minutes, 40)} must lie within 0–{_LONGEST:.0f}; nothing changed."
         )
     ends = desk.pace.monotonic() + 60.0 * float(minutes)  # type: ignore[arg-type]
     return Limits(order_cost, position, day_cost, ends, desk.pace.monotonic)

@@ -20,6 +20,7 @@ from kalshi_research.errors import (
     OrderNotPlaced,
     OrderUnknown,
     printable,
+    quoted,
 )
 from kalshi_research.schemas.order_facts import OrderFacts, Receipt, receipt_of
 from kalshi_research.trading.accounting import account
@@ -62,7 +63,7 @@ def check_key(client_order_id: object) -> str:
         return str(client_order_id)
     if not isinstance(client_order_id, str) or not _KEY.fullmatch(client_order_id):
         raise InputError(
-            f"client_order_id={printable(repr(client_order_id), 60)} is no id; nothing was sent.\n"
+            f"client_order_id={quoted(client_order_id, 60)} is no id; nothing was sent.\n"
             "Leave it out, or pass str(uuid.uuid4())."
         )
     return client_order_id

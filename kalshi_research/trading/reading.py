@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, Final
 
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, printable, quoted
 from kalshi_research.money import (
     COUNT_SCALE,
     PRICE_SCALE,
@@ -60,7 +60,7 @@ def read_price(value: object, outcome: str, rules: MarketRules | None) -> tuple[
         price = parse_fixed(text, PRICE_SCALE)
         if grid.contains(price if outcome == "yes" else complement(price)):
             return price, ""
-    shown = printable(repr(text), 60)
+    shown = quoted(text, 60)
     ladder = grid.prices() if outcome == "yes" else [complement(p) for p in reversed(grid.prices())]
     inside = f"prices of this market run from {price_text(ladder[0])} to {price_text(ladder[-1])}"
     if not _LOOSE.fullmatch(text):
@@ -92,7 +92,7 @@ def read_quantity(value: object) -> tuple[int, str]:
     text = as_text(value, COUNT_SCALE)
     if not text:
         return 0, "no quantity is given"
-    shown = printable(repr(text), 60)
+    shown = quoted(text, 60)
     if not _LOOSE.fullmatch(text):
         return 0, f"the quantity {shown} is no number; write one such as 10 or 1.50"
     exact = Fraction(text) * COUNT_SCALE
@@ -125,15 +125,11 @@ def _among(value: object, choices: tuple[str, ...]) -> bool:
 def _choice(value: object, choices: tuple[str, ...], what: str) -> str:
     if _among(value, choices):
         return ""
-    return f"{what} {printable(repr(value), 40)} is unknown; choose {', '.join(choices)}"
+    return f"{what} {quoted(value, 40)} is unknown; choose {', '.join(choices)}"
 
 
 def _flag(value: object, what: str) -> str:
-    return (
-        ""
-        if isinstance(value, bool)
-        else f"{what} must be True or False, not {printable(repr(value), 40)}"
-    )
+    return "" if isinstance(value, bool) else f"{what} must be True or False, not {quoted(value, 40)}"
 
 
 def read_expiration(value: object, now: datetime) -> tuple[int, str]:
@@ -149,7 +145,7 @@ def read_expiration(value: object, now: datetime) -> tuple[int, str]:
     else:
         return (
             0,
-            f"the expiry {printable(repr(value), 60)} must be an aware datetime or seconds since 1970",
+            f"the expiry {quoted(value, 60)} must be an aware datetime or seconds since 1970",
         )
     ahead = seconds - now.timestamp()
     earliest = datetime.fromtimestamp(math.floor(now.timestamp()) + 1, UTC).isoformat()
@@ -260,7 +256,7 @@ def bad_subaccount(value: object) -> str:
     """What is wrong with a subaccount; empty if nothing."""
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 63):
         return ""
-    return f"the subaccount {printable(repr(value), 40)} must be a whole number from 0 to 63"
+    return f"the subaccount {quoted(value, 40)} must be a whole number from 0 to 63"
 
 
 def _conflicts(

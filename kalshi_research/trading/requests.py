@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, quoted
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, fixed_text
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Request:
 def _route(dialect: str) -> str:
     if dialect not in _ORDERS:
         raise InputError(
-            f"dialect={printable(repr(dialect), 40)} is unknown; nothing was sent. "
+            f"dialect={quoted(dialect, 40)} is unknown; nothing was sent. "
             f"Choose {' or '.join(DIALECTS)}."
         )
     return _ORDERS[dialect]

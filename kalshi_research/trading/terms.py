@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, Final, TypeGuard
 
-from kalshi_research.errors import InputError, JournalError, printable
+from kalshi_research.errors import InputError, JournalError, printable, quoted
 from kalshi_research.money import (
     COUNT_SCALE,
     PRICE_SCALE,
@@ -236,6 +236,6 @@ def check_ticker(ticker: object) -> str:
     if is_name(ticker):
         return ticker
     raise InputError(
-        f"ticker={printable(repr(ticker), 60)} is no ticker; nothing was sent.\n"
+        f"ticker={quoted(ticker, 60)} is no ticker; nothing was sent.\n"
         "A ticker holds letters, digits and . _ ~ - only."
     )

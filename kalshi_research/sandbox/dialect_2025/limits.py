@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kalshi_research.errors import ConfigError, printable
+from kalshi_research.errors import ConfigError, quoted
 from kalshi_research.sandbox.rate_limits import Tier
 
 __all__ = ["TIERS", "cost_of", "tier_named"]
@@ -56,7 +56,7 @@ def tier_named(name: str) -> Tier:
     found = TIERS.get(name.lower())
     if found is None:
         raise ConfigError(
-            f"the documents of 2025 know no usage tier {printable(repr(name), 40)}; the sandbox was "
+            f"the documents of 2025 know no usage tier {quoted(name, 40)}; the sandbox was "
             f"not started. Use one of {', '.join(TIERS)}."
         )
     return found

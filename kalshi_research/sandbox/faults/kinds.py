@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from kalshi_research.errors import ConfigError, printable
+from kalshi_research.errors import ConfigError, quoted
 
 __all__ = ["ANSWERS", "DEFINITE", "Kind", "Plane", "checked_details", "find_kind", "kinds", "register"]
 
@@ -108,11 +108,11 @@ def find_kind(text: str) -> tuple[Kind, str]:
         near = difflib.get_close_matches(name, _KINDS, n=1)
         hint = f' Did you mean "{near[0]}"?' if near else ""
         raise ConfigError(
-            f"there is no fault {printable(repr(name), 40)}; no rule was added.{hint}\n"
+            f"there is no fault {quoted(name, 40)}; no rule was added.{hint}\n"
             f"There are: {', '.join(sorted(_KINDS))}."
         )
     if variant not in (kind.variants or ("",)):
-        said = f"the fault {name} has no variant {printable(repr(variant), 40)}"
+        said = f"the fault {name} has no variant {quoted(variant, 40)}"
         choices = ", ".join(f"{name}:{each}" for each in kind.variants) or f"{name} alone"
         raise ConfigError(f"{said}; no rule was added.\nUse one of: {choices}.")
     return kind, variant
@@ -131,7 +131,7 @@ def checked_details(kind: Kind, details: Mapping[str, Any]) -> dict[str, Any]:
         if name not in kind.details:
             choices = ", ".join(kind.details) or "none"
             raise ConfigError(
-                f"the fault {kind.name} has no detail {printable(repr(name), 40)}; no rule was added.\n"
+                f"the fault {kind.name} has no detail {quoted(name, 40)}; no rule was added.\n"
                 f"Its details: {choices}."
             )
         found[name] = _typed(kind, name, value, type(kind.details[name]))
@@ -144,6 +144,6 @@ def _typed(kind: Kind, name: str, value: Any, wanted: type) -> Any:
     if type(value) is not wanted:
         raise ConfigError(
             f"{name}= of the fault {kind.name} is {wanted.__name__}, "
-            f"not {printable(repr(value), 40)}; no rule was added."
+            f"not {quoted(value, 40)}; no rule was added."
         )
     return value

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from kalshi_research.errors import ConfigError, printable
+from kalshi_research.errors import ConfigError, quoted
 from kalshi_research.sandbox.dispatch import PREFIX
 
 if TYPE_CHECKING:
@@ -136,11 +136,11 @@ class Bite:
 def check_times(nth: int, times: int | None, share: float | None) -> None:
     """Refuse numbers of calls that make no sense."""
     if type(nth) is not int or nth < 1:
-        raise ConfigError(f"nth={printable(repr(nth), 40)} is the number of a call, from 1.")
+        raise ConfigError(f"nth={quoted(nth, 40)} is the number of a call, from 1.")
     if times is not None and (type(times) is not int or times < 1):
-        raise ConfigError(f"times={printable(repr(times), 40)} is a number of calls, or None for all.")
+        raise ConfigError(f"times={quoted(times, 40)} is a number of calls, or None for all.")
     if share is not None and not 0 < share <= 1:
-        raise ConfigError(f"share={printable(repr(share), 40)} lies in (0, 1].")
+        raise ConfigError(f"share={quoted(share, 40)} lies in (0, 1].")
 
 
 def place_pattern(route: str) -> re.Pattern[str]:
@@ -156,7 +156,7 @@ def place_pattern(route: str) -> re.Pattern[str]:
     found = _ROUTE.fullmatch(route)
     if found is None or not found[2].startswith("/"):
         raise ConfigError(
-            f"{printable(repr(route), 60)} is no place; no rule was added.\n"
+            f"{quoted(route, 60)} is no place; no rule was added.\n"
             'Write a word and a path, such as "POST /portfolio/events/orders" or "* /**".'
         )
     word = "[A-Z]+" if found[1] == "*" else found[1]
@@ -195,8 +195,7 @@ def check_place(route: str, places: Sequence[str]) -> None:
         return
     near = difflib.get_close_matches(route, places, n=3, cutoff=0.0)
     raise ConfigError(
-        f"nothing is served at {printable(repr(route), 60)}; no rule was added.\n"
-        f"Nearest: {', '.join(near)}."
+        f"nothing is served at {quoted(route, 60)}; no rule was added.\nNearest: {', '.join(near)}."
     )
 
 

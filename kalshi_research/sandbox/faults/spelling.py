@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from kalshi_research.errors import ConfigError, printable
+from kalshi_research.errors import ConfigError, quoted
 from kalshi_research.sandbox.faults.kinds import find_kind
 
 __all__ = ["parse_fault"]
@@ -51,7 +51,7 @@ def parse_fault(text: str) -> dict[str, Any]:
     rest = words[1:]
     if rest and rest[0] in _METHODS:
         if len(rest) < 2:
-            raise ConfigError(f"{printable(repr(text), 80)} names a method and no path.\n{_SHAPE}")
+            raise ConfigError(f"{quoted(text, 80)} names a method and no path.\n{_SHAPE}")
         found["route"] = f"{rest[0]} {rest[1]}"
         rest = rest[2:]
     for word in rest:
@@ -62,7 +62,7 @@ def parse_fault(text: str) -> dict[str, Any]:
         elif match := _NAMED.fullmatch(word):
             found[match[1]] = _value(match[1], match[2], kind.details.get(match[1]))
         else:
-            raise ConfigError(f"{printable(repr(word), 40)} says nothing about a fault.\n{_SHAPE}")
+            raise ConfigError(f"{quoted(word, 40)} says nothing about a fault.\n{_SHAPE}")
     return found
 
 
@@ -73,5 +73,5 @@ def _value(name: str, text: str, default: object) -> Any:
         return wanted(text) if wanted in (int, float) else text
     except ValueError:
         raise ConfigError(
-            f"{name}={printable(repr(text), 40)} should be {wanted.__name__}; no rule was added."
+            f"{name}={quoted(text, 40)} should be {wanted.__name__}; no rule was added."
         ) from None
