@@ -206,9 +206,18 @@ def test_what_was_traded_before_the_panel_is_there(sandbox: Any, model: BookMode
     until(lambda: bool(model.trades))
     known = kr.get_trades(client, TICKER, max_rows=20)
     assert newest(model) == ["takes NO", f"0.{best:02d}", "2"]
-    assert [row["key"] for row in model.trades] == list(
-        known.reset_index().sort_values(["time", "trade_id"], ascending=False)["trade_id"]
-    )
+    assert {row["key"] for row in model.trades} == set(known["trade_id"])
+
+
+def test_a_sweep_goes_from_the_best_price_to_the_worst(model: BookModel) -> None:
+    from kalshi_research.panels.book_model import _Print
+
+    model._keep(_Print(1, str(price), "NO", price, 100) for price in (4000, 4200, 4100))
+    model._keep(_Print(2, str(price), "YES", price, 100) for price in (5100, 5000, 5200))
+    newest_first = [(each.taker, each.price) for each in model._tape.values()]
+    assert newest_first == [
+        ("YES", 5200), ("YES", 5100), ("YES", 5000), ("NO", 4000), ("NO", 4100), ("NO", 4200),
+    ]  # fmt: skip
 
 
 def test_no_trade_is_lost_while_the_stream_begins(

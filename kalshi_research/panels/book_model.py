@@ -229,7 +229,7 @@ class BookModel(Watched):
         """The newest trades, each once; some come late, after an outage."""
         with self._lock:
             self._tape |= {each.trade_id: each for each in prints}
-            newest = sorted(self._tape.values(), reverse=True)[:_TRADES]
+            newest = sorted(self._tape.values(), key=_in_order, reverse=True)[:_TRADES]
             self._tape = {each.trade_id: each for each in newest}
 
     def _failed(self, error: BaseException) -> None:
@@ -316,6 +316,12 @@ def _prints(trades: pd.DataFrame) -> Iterable[_Print]:
             to_price(float(row["yes_price"])),
             to_count(float(row["quantity"])),
         )
+
+
+def _in_order(trade: _Print) -> tuple[int, int, str]:
+    """Trades of one instant are a sweep, as a rule: from the best price to the worst."""
+    worse = trade.price if trade.taker == "YES" else -trade.price
+    return trade.time_ms, worse, trade.trade_id
 
 
 def _rows(tape: Sequence[_Print], today: date) -> list[dict[str, Any]]:

@@ -254,6 +254,7 @@ def repaint(page: Page, *, dark: bool) -> None:
     page.wait_for_function(
         "light => document.body.dataset.jpThemeLight === light", arg="false" if dark else "true"
     )
+    page.locator("#jupyterlab-splash").wait_for(state="detached")
 
 
 def run_all(page: Page, cells: int) -> None:
