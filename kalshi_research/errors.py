@@ -134,6 +134,8 @@ _BRACKETS: dict[object, tuple[str, str, str]] = {
     set.__repr__: ("{", "}", "set()"),
     dict.__repr__: ("{", "}", "{}"),
 }
+# What the ``__repr__`` of other classes raises, and of numbers that are too long.
+_UNSPEAKABLE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 _DIGITS_A_BIT = 0.30103
 _LONG = 1_000  # bits
 
@@ -167,7 +169,7 @@ def _told(value: object, say: Callable[[object], str], limit: int) -> str:
         return f"<{kind} of about {value.bit_length() * _DIGITS_A_BIT:,.0f} digits>"
     try:
         return say(value)
-    except Exception:  # noqa: BLE001 - a message must not fail, whatever a foreign class raises
+    except _UNSPEAKABLE:
         return f"<{kind}>"
 
 
