@@ -13,7 +13,7 @@ import pytest
 import wire_pages
 
 from kalshi_research.errors import DecodeError, DriftWarning
-from kalshi_research.schemas import CANDLESTICKS, EVENTS, MARKETS, ORDERBOOKS, SERIES, TRADES
+from kalshi_research.schemas import CANDLESTICKS, EVENTS, MARKETS, ORDERBOOKS, POSITIONS, SERIES, TRADES
 
 MAKERS = {"markets": wire_pages.market, "trades": wire_pages.trade}
 SCHEMAS = {"markets": MARKETS, "trades": TRADES}
@@ -345,6 +345,37 @@ def test_prices_outside_a_dollar_are_named() -> None:
     found[0]["yes_price_dollars"] = "45.0000"
     _, said = decode("trades", found)
     assert "yes_price_dollars" in said[0]
+
+
+@pytest.mark.parametrize("off", ["0.0100", "0.5000"])
+def test_legs_that_are_not_a_dollar_together_are_named(off: str) -> None:
+    found = rows("trades")
+    assert decode("trades", found)[1] == []
+    found[7] |= {"yes_price_dollars": "0.4000", "no_price_dollars": f"{0.6 + float(off):.4f}"}
+    _, said = decode("trades", found)
+    assert "`yes_price` and `no_price` do not add up to 1 dollar" in said[0]
+
+
+@pytest.mark.parametrize(("kind", "field"), [("trades", "count_fp"), ("markets", "open_interest_fp")])
+def test_counts_below_nothing_are_named(kind: str, field: str) -> None:
+    found = rows(kind)
+    found[7][field] = "-3.00"
+    frame, said = decode(kind, found)
+    assert f"`{field}` is below 0" in said[0]
+    assert_typed(kind, frame)
+
+
+def test_a_short_position_is_no_drift() -> None:
+    decoder = POSITIONS.decoder()
+    row = {"ticker": "T", "position_fp": "-3.00"} | {
+        f"{name}_dollars": "1.0000"
+        for name in ("market_exposure", "realized_pnl", "total_traded", "fees_paid")
+    }
+    decoder.add(json.dumps({"market_positions": [row], "cursor": ""}).encode())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert decoder.frame({})["position"].tolist() == [-3.0]
+    assert not [each for each in caught if "below" in str(each.message)]
 
 
 def test_candlesticks_name_new_and_renamed_fields() -> None:

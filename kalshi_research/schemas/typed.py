@@ -22,6 +22,12 @@ __all__ = ["TOKENS", "Typing", "missing_field"]
 TOKENS = "\x00"
 """Begins the name of the column that holds the JSON texts of a field nobody has heard of."""
 
+_SLACK = 0.01 - 1e-9
+"""Prices differ by less [dollars] where the integer dialect has cut off what is finer than a cent."""
+
+_SIGNED = ("position", "yes_bid_size", "yes_ask_size")
+"""Counts that may be below 0: a NO position, and sizes of quotes on demo (recorded in June 2026)."""
+
 
 def missing_field(name: str, where: str) -> DecodeError:
     """The error for a field without which nothing is decoded."""
@@ -74,6 +80,8 @@ class Typing:
             array = self._column(column, values, n_rows)
             self._check(column, array, n_rows, old=old)
             arrays[column.name] = array
+        if "yes_price" in arrays and "no_price" in arrays:
+            self._check_legs(arrays["yes_price"], arrays["no_price"])
         for name, field in self._fields.items():
             if field.is_new and name in values:
                 texts = self._try(name, partial(read, "json", values[name], memo=self._memo))
@@ -141,8 +149,7 @@ class Typing:
     ) -> None:
         """Note where two fields of one object contradict each other."""
         if column.form in ("dollars", "amount", "count"):
-            # The integer dialect cut off what is finer than a cent or a contract.
-            slack = (1.0 if column.form == "count" else 0.01) - 1e-9
+            slack = 1.0 - 1e-9 if column.form == "count" else _SLACK
             differs = pc.greater(pc.abs(pc.subtract(best, other)), slack)
         else:
             differs = pc.not_equal(best, other)
@@ -150,6 +157,12 @@ class Typing:
             self._notes[f"{name}:{other_name}"] = (
                 f"`{name}` and `{other_name}` disagree (the first is used)"
             )
+
+    def _check_legs(self, yes: pa.Array, no: pa.Array) -> None:
+        """Note where the two legs of a contract do not cost a dollar together."""
+        off = pc.abs(pc.subtract(pc.add(yes, no), 1.0))
+        if pc.any(pc.greater(off, _SLACK)).as_py():
+            self._notes["yes:no"] = "`yes_price` and `no_price` do not add up to 1 dollar"
 
     def _check(self, column: Column, array: pa.Array, n_rows: int, *, old: bool) -> None:
         name = (column.wire or column.old or (column.name,))[0]
@@ -160,6 +173,9 @@ class Typing:
             prices = array.drop_null().to_numpy()
             if prices.min() < 0 or prices.max() > 1:
                 self._notes[f"{name}:range"] = f"`{name}` is outside 0–1 dollar"
+        counts = column.form == "count" and column.name not in _SIGNED
+        if counts and (pc.min(array).as_py() or 0) < 0:
+            self._notes[f"{name}:sign"] = f"`{name}` is below 0"
         if column.known:
             for value in pc.unique(array).to_pylist():
                 if value is not None and value not in column.known:
