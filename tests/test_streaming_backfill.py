@@ -14,6 +14,7 @@ from stream_faults import until
 from kalshi_research.errors import TransportError
 from kalshi_research.streaming.backfill import Backfill
 from kalshi_research.streaming.feeds import Feeds
+from kalshi_research.streaming.options import StreamOptions
 
 
 class Exchange:
@@ -40,6 +41,7 @@ class Exchange:
 class Told:
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        self.options = StreamOptions(rows=100, backoff=1.0, most_backoff=8.0)
         self.problems: list[str] = []
 
     def problem(self, text: str) -> None:
@@ -58,7 +60,7 @@ def exchange() -> Iterator[Exchange]:
 
 @pytest.fixture
 def backfill(exchange: Exchange) -> Iterator[Backfill]:
-    made = Backfill(exchange, Feeds(100), Told(), 100)  # type: ignore[arg-type]
+    made = Backfill(exchange, Feeds(100), Told())  # type: ignore[arg-type]
     yield made
     exchange.let.set()
     made.close()
@@ -141,3 +143,47 @@ def test_an_answer_of_before_an_outage_makes_nothing_known(
     assert not backfill.known
     backfill.ask("A", "orders", None, 2.0)
     until(lambda: backfill.known)
+
+
+def test_a_question_that_waited_through_an_outage_makes_nothing_known(
+    exchange: Exchange, backfill: Backfill
+) -> None:
+    """It was about the time before; who asked has not been heard since."""
+    backfill.ask("B", "trades", None, 1.0, newest=1_000)
+    until(lambda: exchange.asked)
+    backfill.ask("A", "fills", None, 1.0)
+    backfill.forget("A", {})
+    exchange.let.set()
+    until(lambda: len(exchange.asked) == 2 and not backfill._waiting)
+    until(lambda: ("B", "trades") in backfill.known)
+    assert ("A", "fills") not in backfill.known
+
+
+def test_a_question_that_fails_while_another_waits_joins_it(
+    exchange: Exchange, backfill: Backfill
+) -> None:
+    backfill.ask("A", "trades", None, 1.0, newest=5_000_000)
+    until(lambda: exchange.asked)
+    backfill.ask("A", "trades", None, 2.0, newest=9_000_000)
+    exchange.fails = 1
+    exchange.let.set()
+    until(lambda: ("A", "trades") in backfill.known)
+    assert begins(exchange) == [5_000, 5_000]
+    assert not backfill._unanswered
+
+
+def test_without_its_connection_nothing_is_asked_again(exchange: Exchange, backfill: Backfill) -> None:
+    exchange.fails = 2
+    exchange.let.set()
+    backfill.ask("A", "trades", None, 1.0, newest=5_000_000)
+    until(lambda: backfill._due)
+    backfill.again("B", 1e12)
+    assert backfill.failed == 1
+    backfill.forget("A", {"trades": 6_000_000})
+    backfill.again("A", 1e12)
+    backfill.ask("A", "trades", None, 2.0, newest=9_000_000)
+    until(lambda: backfill.failed == 2)
+    until(lambda: backfill._due)
+    backfill.again("A", 1e12)
+    until(lambda: ("A", "trades") in backfill.known)
+    assert begins(exchange) == [5_000, 5_000, 5_000]

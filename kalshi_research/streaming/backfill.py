@@ -6,12 +6,13 @@ positions.
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Hashable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kalshi_research.errors import KalshiError, NotFoundError, printable
 from kalshi_research.market_data.tiers import exchange_time
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from kalshi_research.client import Client
     from kalshi_research.streaming.feeds import Feeds
+    from kalshi_research.streaming.hub import Hub
 
 __all__ = ["Backfill"]
 
@@ -41,27 +43,14 @@ _SINGLE = 100
 """Orders looked up one by one, because the list of resting ones no longer has them."""
 
 
-class Hub(Protocol):
-    """Who gets the answers."""
-
-    @property
-    def lock(self) -> AbstractContextManager[object, None]:
-        """Held while anything that others read changes."""
-
-    def problem(self, text: str) -> None:
-        """Something a person should know."""
-
-    def publish(self, update: Update) -> None:
-        """Something new for whoever listens."""
-
-
 @dataclass(slots=True)
 class _Question:
     """What somebody wants to know of one channel.
 
     `tickers` are the markets, None for all; what is heard after `since` [s] counts more than the
     answer; rows from `newest` on [ms] are asked for; `first` if it is only about what stood
-    before anything was heard; `awaited` if somebody waits for that.
+    before anything was heard; `awaited` if somebody waits for that; `outage` is the number of
+    the connection's last one, for an answer to a question from before it proves nothing.
     """
 
     tickers: dict[str, None] | None
@@ -69,6 +58,7 @@ class _Question:
     newest: int | None
     first: bool
     awaited: bool
+    outage: int
 
     def joined(self, later: _Question) -> _Question:
         """One question instead of two: no row that either asks for is left out."""
@@ -79,6 +69,7 @@ class _Question:
             _older(self.newest, later.newest),
             self.first and later.first,
             self.awaited or later.awaited,
+            later.outage,
         )
 
 
@@ -93,8 +84,8 @@ def _from(newest: int | None) -> datetime | None:
 class Backfill:
     """Asks in a thread of its own; of each channel of a connection at most one question waits.
 
-    A question that comes meanwhile joins the one that waits, and one that had no answer is
-    asked again with the next.
+    A question that comes meanwhile joins the one that waits. One that had no answer is asked
+    again with the next, and by itself after pauses that grow, while its connection stands.
 
     Attributes
     ----------
@@ -105,7 +96,8 @@ class Backfill:
     unsettled : int
         Questions about what stood at the beginning that are still under way.
     known : set
-        Who has had an answer about which kind, since it last lost its connection.
+        Who has missed nothing of which kind, or has asked for it with success, since its last
+        outage.
     """
 
     _ROUTES: ClassVar[Mapping[str, tuple[str, str, str]]] = {
@@ -114,18 +106,22 @@ class Backfill:
         "positions": ("/portfolio/positions", "market_positions", "market_position"),
     }
 
-    def __init__(self, client: Client, feeds: Feeds, hub: Hub, limit: int) -> None:
+    def __init__(self, client: Client, feeds: Feeds, hub: Hub) -> None:
         self._client = client
         self._feeds = feeds
         self._lock = hub.lock
         self._problem = hub.problem
         self._publish = hub.publish
-        self._limit = limit
+        self._options = hub.options
+        self._limit = int(hub.options.rows)
         self._pool = ThreadPoolExecutor(1, "kalshi-backfill")
         self.failed = self.asked = self.unsettled = 0
         self.known: set[tuple[Hashable, str]] = set()
         self._waiting: dict[tuple[Hashable, str], _Question] = {}
         self._unanswered: dict[tuple[Hashable, str], _Question] = {}
+        self._due: dict[tuple[Hashable, str], float] = {}
+        self._tries: dict[tuple[Hashable, str], int] = {}
+        self._nowhere: set[str] = set()
         self._outages: dict[Hashable, int] = {}
         self._newest: dict[tuple[Hashable, str], int] = {}
         self._told_orders: dict[Hashable, datetime] = {}
@@ -155,45 +151,78 @@ class Backfill:
             question = _Question(
                 None if tickers is None else dict.fromkeys(tickers),
                 since, _older(newest, self._newest.pop(key, None)), first, first,
+                self._outages.get(who, 0),
             )  # fmt: skip
             unanswered = self._unanswered.pop(key, None)
             if unanswered is not None:
                 question = unanswered.joined(question)
             waiting = self._waiting.get(key)
-            self._waiting[key] = question if waiting is None else waiting.joined(question)
             self.known.discard(key)
+            self._due.pop(key, None)
             self.unsettled += first and not (waiting is not None and waiting.awaited)
             if waiting is None:
-                asking = self._pool.submit(self._next, key)
-                asking.add_done_callback(lambda asked: self._told(channel, asked))
+                self._put(key, question)
+            else:
+                self._waiting[key] = waiting.joined(question)
+
+    def again(self, who: Hashable, now: float) -> None:
+        """Ask once more what had no answer, where its time has come; `who` is connected."""
+        for key in [key for key, due in self._due.items() if key[0] == who and now >= due]:
+            del self._due[key]
+            self._put(key, self._unanswered.pop(key))
+
+    def nothing_missed(self, who: Hashable, channel: str) -> bool:
+        """A channel is heard from now on; False if a part of it was heard before an outage."""
+        if (who, channel) in self._newest:
+            return False
+        self.known.add((who, channel))
+        return True
+
+    def _put(self, key: tuple[Hashable, str], question: _Question) -> None:
+        self._waiting[key] = question
+        asking = self._pool.submit(self._next, key)
+        asking.add_done_callback(lambda asked: self._told(key, asked))
 
     def _next(self, key: tuple[Hashable, str]) -> None:
         """Ask what waits, in the other thread."""
-        who, channel = key
         with self._lock:
             question = self._waiting.pop(key)
-            outages = self._outages.get(who, 0)
         answered = False
         try:
-            answered = self._fetch(who, channel, question)
+            answered = self._fetch(key, question)
         finally:
             with self._lock:
                 self.unsettled -= question.awaited
-                if not answered:
-                    question.awaited = False
+                question.awaited = False
+                waiting = self._waiting.get(key)
+                lasting = self._outages.get(key[0], 0) == question.outage
+                if not answered and waiting is not None:
+                    self._waiting[key] = question.joined(waiting)
+                elif not answered:
                     self._unanswered[key] = question
-                elif key not in self._waiting and self._outages.get(who, 0) == outages:
+                    if lasting:  # after an outage it joins the question that follows
+                        self._due[key] = time.monotonic() + self._pause(key)
+                elif waiting is None and lasting:
                     self.known.add(key)
+                    self._tries.pop(key, None)
 
-    def _told(self, channel: str, asking: Future[None]) -> None:
+    def _pause(self, key: tuple[Hashable, str]) -> float:
+        """How long a question without an answer rests: longer each time, never in step [s]."""
+        tries = self._tries[key] = self._tries.get(key, 0) + 1
+        options = self._options
+        longest: float = min(options.backoff * 2 ** min(tries - 1, 16), options.most_backoff)
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311
+
+    def _told(self, key: tuple[Hashable, str], asking: Future[None]) -> None:
         """Nothing that a question met with stays unsaid."""
         error = None if asking.cancelled() else asking.exception()
         if error is not None:
-            self._failed(channel, repr(error), first=False)
+            self._failed(key, repr(error), first=False)
 
     def forget(self, who: Hashable, newest: Mapping[str, int]) -> None:
         """Its connection has ended: what it knows may be old; it heard all until `newest` [ms]."""
         self.known = {each for each in self.known if each[0] != who}
+        self._due = {key: due for key, due in self._due.items() if key[0] != who}
         self._outages[who] = self._outages.get(who, 0) + 1
         for channel, time_ms in newest.items():
             self._newest[who, channel] = min(time_ms, self._newest.get((who, channel), time_ms))
@@ -202,24 +231,34 @@ class Backfill:
         """Ask no more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _fetch(self, who: Hashable, channel: str, question: _Question) -> bool:
+    def _fetch(self, key: tuple[Hashable, str], question: _Question) -> bool:
         """Ask about one channel; False where there is no answer, which is told, not raised."""
+        who, channel = key
         self.asked += 1
         tickers, newest = question.tickers, question.newest
         try:
-            if channel == "trades":
-                self._trades(None if tickers is None else list(tickers), _from(newest))
-            else:
-                self._rows(who, channel, question)
+            if channel != "trades":
+                return self._rows(who, channel, question)
+            self._trades(None if tickers is None else list(tickers), _from(newest))
         except KalshiError as error:
-            self._failed(channel, str(error), first=question.first)
+            self._failed(key, str(error), first=question.first)
             return False
         return True
 
-    def _failed(self, channel: str, said: str, *, first: bool) -> None:
+    def _failed(self, key: tuple[Hashable, str], said: str, *, first: bool) -> None:
+        """Told once until there is an answer; it may be asked for many times."""
         self.failed += 1
-        what = "what there was at the beginning" if first else "what was missed"
-        self._problem(f"{channel}: {what} could not be asked for: {printable(said, 160)}")
+        if not self._tries.get(key):
+            what = "what there was at the beginning" if first else "what was missed"
+            self._problem(
+                f"{key[1]}: {what} could not be asked for; it is asked for again: {printable(said, 160)}"
+            )
+
+    def _cut(self, channel: str) -> None:
+        """More was missed than is kept of a kind: nobody will know the rest."""
+        with self._lock:
+            self._feeds.missed.add(channel)
+        self._problem(f"{channel}: more than {self._limit:,} rows were missed; the oldest are left out")
 
     def _trades(self, tickers: Sequence[str] | None, since: datetime | None) -> None:
         if since is None:
@@ -230,9 +269,10 @@ class Backfill:
             decoder = TRADES.decoder()
             params = {"min_ts": int(since.timestamp()), "ticker": ticker}
             for page in self._client.pages("/markets/trades", "trades", params=params):
-                decoder.add(page.body)
                 if decoder.rows >= self._limit:
+                    self._cut("trades")
                     break
+                decoder.add(page.body)
             self._take(decoder.frame({}), wanted)
 
     def _take(self, frame: pd.DataFrame, wanted: set[str] | None) -> None:
@@ -251,14 +291,17 @@ class Backfill:
                 ):
                     self._publish(Update("trades", trade.ticker, trade))
 
-    def _rows(self, who: Hashable, kind: str, question: _Question) -> None:
+    def _rows(self, who: Hashable, kind: str, question: _Question) -> bool:
+        """Ask for other rows than trades; False where some of it is left for another time."""
         _, _, frame = self._ROUTES[kind]
         since = _from(question.newest)
         if kind == "orders":
             now, since = exchange_time(self._client), self._told_orders.get(who)
         bodies = [rest_row(kind, row) for row in self._listed(kind, since)]
+        is_all = True
         if kind == "orders":
-            bodies += self._gone({body["order_id"] for body in bodies})
+            gone, is_all = self._gone({body["order_id"] for body in bodies})
+            bodies += gone
             self._told_orders[who] = now.to_pydatetime() - _ORDERS_MARGIN
         elif kind == "positions":
             bodies += self._closed({market_of(body) for body in bodies})
@@ -271,6 +314,7 @@ class Backfill:
                 self._feeds.backfilled += len(taken)
             for body in taken:
                 self._publish(Update(kind, market_of(body), body))
+        return is_all
 
     def _listed(self, kind: str, since: datetime | None) -> Iterator[Mapping[str, Any]]:
         route, key, _ = self._ROUTES[kind]
@@ -282,10 +326,11 @@ class Backfill:
         for params in lists:
             for page in self._client.pages(route, key, params=params, limit=1000):
                 for row in page.json()[key]:
+                    if count >= self._limit:
+                        self._cut(kind)
+                        return
                     yield row
                     count += 1
-                    if count >= self._limit:
-                        return
 
     def _closed(self, listed: set[str]) -> list[dict[str, Any]]:
         """Positions that were there when they were last heard of, and are listed no longer."""
@@ -294,19 +339,25 @@ class Backfill:
         ended = (closed_position(body) for body in known if market_of(body) not in listed)
         return [body for body in ended if body is not None]
 
-    def _gone(self, resting: set[str]) -> list[dict[str, Any]]:
-        """Orders that rested when they were last heard of, and do so no longer."""
+    def _gone(self, resting: set[str]) -> tuple[list[dict[str, Any]], bool]:
+        """Orders that rested when they were last heard of, and do so no longer; whether all of them."""
         with self._lock:
             known = [
                 body["order_id"]
                 for body in self._feeds.rows["orders"].values()
-                if body.get("status") == "resting" and body["order_id"] not in resting
+                if body.get("status") == "resting"
+                and body["order_id"] not in resting
+                and body["order_id"] not in self._nowhere
             ]
         found = []
         for order_id in known[:_SINGLE]:
             try:
                 answer = self._client.request("GET", f"/portfolio/orders/{order_id}")
             except NotFoundError:
+                self._nowhere.add(order_id)
+                with self._lock:
+                    self._feeds.missed.add("orders")
+                self._problem(f"orders: the exchange no longer knows {printable(order_id, 60)}")
                 continue
             found.append(rest_row("orders", answer["order"]))
-        return found
+        return found, len(known) <= _SINGLE

@@ -157,7 +157,7 @@ class Dispatcher:
             self.gaps += 1
             self.lost_frames += hole.lost
             sub = self._subscriptions.holder(hole.sid)
-            if sub is not None and sub.channel.name != "books":
+            if sub is not None:
                 self._hub.holed(self._link, sub.channel.name)
         self._session.holes.clear()
         self._upkeep.look()

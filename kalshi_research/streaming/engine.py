@@ -14,12 +14,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from kalshi_research.errors import ArchiveError, ConfigError, TransportError, printable
+from kalshi_research.errors import ArchiveError, ConfigError, TransportError, quoted
 from kalshi_research.schemas.channels import CHANNELS
 from kalshi_research.schemas.stream_rows import key_of, market_of
 from kalshi_research.streaming.backfill import Backfill
 from kalshi_research.streaming.books import Book
-from kalshi_research.streaming.feeds import STATES, Feeds
+from kalshi_research.streaming.feeds import ONLY_HEARD, STATES, Feeds
 from kalshi_research.streaming.link import Link
 from kalshi_research.streaming.updates import Audience, Mailbox, Update
 from kalshi_research.streaming.view import Sight
@@ -86,8 +86,9 @@ class Engine:
         self.recorders: list[Recorder] = []
         self.recording_error: ArchiveError | None = None
         self._closed = False
+        self._at_the_end: set[str] = set()
         self._loop = asyncio.new_event_loop()
-        self.backfill = Backfill(client, self.feeds, self, int(options.rows))
+        self.backfill = Backfill(client, self.feeds, self)
         self._on_break: tuple[Callable[[int, str], None], ...] = ()
         self._thread = threading.Thread(target=self._run, name="kalshi-stream", daemon=True)
 
@@ -130,6 +131,10 @@ class Engine:
         with self.lock:
             if self._closed:
                 return
+            # What was heard to the end stays whole; a state may change as soon as nobody listens.
+            self._at_the_end = {
+                kind for kind in self.channels if kind not in STATES and self.knows(kind)
+            }
             self._closed = True
         for recorder in tuple(self.recorders):  # each takes itself off when it has ended
             try:
@@ -255,7 +260,7 @@ class Engine:
     def callback_failed(self, error: Exception) -> None:
         """A function of the user raised."""
         self.callback_errors += 1
-        self.problem(f"a callback raised {printable(repr(error), 160)}")
+        self.problem(f"a callback raised {quoted(error, 160)}")
 
     def age(self, link: Link | None) -> float:
         """Seconds since a link proved that it is alive."""
@@ -303,7 +308,7 @@ class Engine:
     def own_change(self, delta: Event) -> None:
         """Keep a change that an order of our own made."""
         if delta.kind == "delta":
-            self.feeds.own.append(delta)
+            self.feeds.add_own(delta)
 
     def row(self, reply: Reply) -> None:
         """Keep a row and pass it on."""
@@ -316,14 +321,20 @@ class Engine:
         if self.feeds.add_row(kind, key, body):
             self.publish(Update(kind, market_of(body), body))
 
+    def look_after(self, link: Link, now: float) -> None:
+        """Ask once more what had no answer."""
+        self.backfill.again(link, now)
+
     def holed(self, link: Link, channel: str) -> None:
         """Ask for what a channel has lost."""
         self._ask(link, channel)
 
     def complete(self, link: Link, channel: str, *, first: bool) -> None:
         """A channel is subscribed to: what it missed, or what stood before, is asked for."""
-        if not first or channel in STATES:
+        if channel in STATES or not first:
             self._ask(link, channel, first=first)
+        elif not self.backfill.nothing_missed(link, channel):  # it broke off half-way
+            self._ask(link, channel)
 
     def grown(self, link: Link, channel: str, tickers: Sequence[str]) -> None:
         """A channel has more markets than before: what stands in these is asked for."""
@@ -331,12 +342,18 @@ class Engine:
             self._ask(link, channel, tickers, first=True)
 
     def knows(self, kind: str) -> bool:
-        """Whether the states of a kind are all there: asked for, and nothing missed since."""
-        if kind not in STATES:
+        """Whether all rows of a kind are there: subscribed to, and nothing missed since then."""
+        if self.feeds.dropped[kind] or kind in self.feeds.missed:
+            return False
+        if kind in self._at_the_end:
             return True
-        subscribed = {link: link.subscriptions.channel(kind) for link in self.links}
-        asked = [link for link, each in subscribed.items() if each and (each.everything or each.wanted)]
-        return all((link, kind) in self.backfill.known for link in asked)
+        for link in self.links:
+            sub = link.subscriptions.channel(kind)
+            if sub is not None and (sub.everything or sub.wanted):
+                asked = not Backfill.covers(kind) or (link, kind) in self.backfill.known
+                if not sub.complete or not asked:
+                    return False
+        return True
 
     def disconnected(self, link: Link, reason: str) -> None:
         """A link has ended."""
@@ -352,10 +369,13 @@ class Engine:
         self, link: Link, channel: str, tickers: Sequence[str] | None = None, *, first: bool = False
     ) -> None:
         with self.lock:
-            if tickers is None:
-                tickers = [ticker for ticker, home in self._home.items() if home is link]
-            if Backfill.covers(channel) and not self.closed and (tickers or self.everything):
-                asked = None if self.everything else tickers
+            if channel in ONLY_HEARD:
+                self.feeds.missed.add(channel)
+            sub = link.subscriptions.channel(channel)
+            if not Backfill.covers(channel) or self.closed or sub is None:
+                return
+            asked = None if sub.everything else list(tickers or sub.wanted)
+            if asked is None or asked:
                 newest = link.dispatcher.newest.get(channel)
                 self.backfill.ask(link, channel, asked, link.opened, newest=newest, first=first)
 

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from kalshi_research.schemas.stream import Delta, Trade
     from kalshi_research.streaming.prevailing import TopOfBook
 
-__all__ = ["STATES", "Feeds", "Taped"]
+__all__ = ["ONLY_HEARD", "STATES", "Feeds", "Taped"]
 
 STATES = frozenset({"orders", "positions"})
 """Kinds of which a row is the state of something, not an event: there is one from the beginning."""
+ONLY_HEARD = frozenset({"books", "lifecycle"})
+"""Kinds of which nobody can be asked for events that were missed; of books, the changes of one's own."""
 
 
 class Taped(NamedTuple):
@@ -40,6 +42,8 @@ class Feeds:
         By kind, how many old rows were dropped to keep the buffers bounded.
     backfilled : int
         Rows that came through a question after an outage.
+    missed : set of str
+        Kinds of which rows are missing for good.
     """
 
     def __init__(self, limit: int) -> None:
@@ -49,6 +53,7 @@ class Feeds:
         self.own: deque[Delta] = deque(maxlen=limit)
         self.repeated = self.backfilled = 0
         self.dropped = dict.fromkeys(CHANNELS, 0)
+        self.missed: set[str] = set()
         self._heard: dict[str, dict[tuple[Any, ...], float]] = {name: {} for name in STATES}
         self._running = 0
 
@@ -64,6 +69,11 @@ class Feeds:
         trades[trade.trade_id] = Taped(trade, top, time.time_ns() // 1000, is_late)
         self.backfilled += is_late
         return True
+
+    def add_own(self, change: Delta) -> None:
+        """Keep a change of a book that an order of our own made."""
+        self.dropped["books"] += len(self.own) >= self._limit
+        self.own.append(change)
 
     def add_row(self, kind: str, key: tuple[Any, ...] | None, body: Mapping[str, Any]) -> bool:
         """Keep a row; False if it had come before. The newest state replaces an older one."""

@@ -1,4 +1,4 @@
-"""What a connection of a stream needs of the stream, and tells it."""
+"""What the parts of a stream need of it, and tell it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kalshi_research.streaming.link import Link
     from kalshi_research.streaming.options import StreamOptions
     from kalshi_research.streaming.prevailing import TopOfBook
+    from kalshi_research.streaming.updates import Update
 
 __all__ = ["Hub", "Tap"]
 
@@ -21,7 +22,7 @@ Tap = Callable[[int, bytes, "Book | None"], None]
 
 
 class Hub(Protocol):
-    """The stream that a link belongs to."""
+    """The stream that links and questions belong to."""
 
     options: StreamOptions
     taps: tuple[Tap, ...]
@@ -40,6 +41,12 @@ class Hub(Protocol):
 
     def problem(self, text: str) -> None:
         """Something a person should know."""
+
+    def publish(self, update: Update) -> None:
+        """Something new for whoever listens."""
+
+    def look_after(self, link: Link, now: float) -> None:
+        """A connection stands: see what else is due."""
 
     def elsewhere(self, link: Link, channel: Channel, tickers: list[str]) -> None:
         """Markets that a connection has no room for."""

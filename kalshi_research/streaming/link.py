@@ -178,6 +178,7 @@ class Link:
             if self._wire is not None:
                 self._wire.ping()
         self.subscriptions.step(now)
+        self._hub.look_after(self, now)
         wrong = self.upkeep.step(now) or self.subscriptions.broken
         self.dispatcher.changed()
         return wrong

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from kalshi_research.errors import (
     InputError,
     TransportError,
     printable,
+    quoted,
 )
 from kalshi_research.market_data.arguments import Tickers, check_client, ticker_list
 from kalshi_research.provenance import KEY
@@ -94,7 +95,7 @@ def stream(
             "Name them, or leave books out: stream(client, None, channels=('trades',))."
         )
     if isinstance(connections, bool) or not isinstance(connections, int) or not 1 <= connections <= 64:
-        raise InputError(f"connections={printable(repr(connections), 40)} must be from 1 to 64")
+        raise InputError(f"connections={quoted(connections, 40)} must be from 1 to 64")
     options = options or StreamOptions()
     if not isinstance(options, StreamOptions):
         raise InputError("options must be StreamOptions(...)")
@@ -243,18 +244,23 @@ class Stream(Consumed):
     def trades(self) -> pd.DataFrame:
         """The newest trades, each once, oldest first.
 
+        Trades of an outage are asked for over REST as soon as the stream stands again, and
+        until there is an answer again and again, after pauses that grow.
+
         Returns
         -------
         pandas.DataFrame
             The columns of `get_trades`; then the quote that each trade met, the last one
             strictly before it: `yes_bid`, `yes_bid_size`, `yes_ask`, `yes_ask_size` (float64) and
             `quote_time`, missing where it is not known; then `received` (UTC) and `is_late`:
-            the trade was asked for after an outage.
+            the trade was asked for after an outage. ``attrs["kalshi"]["complete"]`` says whether
+            every trade since the first subscription is there: not in an outage, nor after it
+            until there is an answer, nor once old ones were dropped (`StreamOptions.rows`).
         """
         with self._engine.lock:
-            rows = list(self._engine.feeds.trades.values())
+            rows, is_whole = list(self._engine.feeds.trades.values()), self._engine.knows("trades")
         frame = frames.taped(rows)
-        frame.attrs[KEY] = self._rows_source("trades", "trades/1", len(frame))
+        frame.attrs[KEY] = self._source("trades/1", len(frame), complete=is_whole)
         return frame
 
     def own_changes(self) -> pd.DataFrame:
@@ -263,16 +269,26 @@ class Stream(Consumed):
         Returns
         -------
         pandas.DataFrame
-            Indexed by time: `ticker`, `side`, `price`, `change` and `client_order_id`.
+            Indexed by time: `ticker`, `side`, `price`, `change` and `client_order_id`. Those of an
+            outage cannot be asked for: ``attrs["kalshi"]["complete"]`` is False from then on.
         """
         with self._engine.lock:
-            rows = list(self._engine.feeds.own)
+            rows, is_whole = list(self._engine.feeds.own), self._engine.knows("books")
         frame = frames.own_changes(rows)
-        frame.attrs[KEY] = self._rows_source("books", "own_changes/1", len(frame))
+        frame.attrs[KEY] = self._source("own_changes/1", len(frame), complete=is_whole)
         return frame
 
     def fills(self) -> pd.DataFrame:
-        """The newest fills of this account, each once, indexed by trade id."""
+        """The newest fills of this account, each once, indexed by trade id.
+
+        As with `trades`, those of an outage are asked for until there is an answer.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``attrs["kalshi"]["complete"]`` says whether every fill since the first subscription is
+            there: not in an outage, nor after it until there is an answer.
+        """
         return self._row_frame("fills")
 
     def orders(self) -> pd.DataFrame:
@@ -308,19 +324,22 @@ class Stream(Consumed):
         return self._row_frame("tickers")
 
     def lifecycle(self) -> pd.DataFrame:
-        """What became of markets and events, indexed by the time of receipt."""
+        """What became of markets and events, indexed by the time of receipt.
+
+        Returns
+        -------
+        pandas.DataFrame
+            What happened in an outage cannot be asked for: ``attrs["kalshi"]["complete"]`` is False
+            from then on.
+        """
         return self._row_frame("lifecycle")
 
     def _row_frame(self, kind: str) -> pd.DataFrame:
         with self._engine.lock:
-            bodies = list(self._engine.feeds.rows[kind].values())
+            bodies, is_whole = list(self._engine.feeds.rows[kind].values()), self._engine.knows(kind)
         frame = row_frame(kind, bodies, {})
-        frame.attrs[KEY] = self._rows_source(kind, f"stream_{kind}/1", len(frame))
+        frame.attrs[KEY] = self._source(f"stream_{kind}/1", len(frame), complete=is_whole)
         return frame
-
-    def _rows_source(self, kind: str, schema: str, rows: int) -> dict[str, Any]:
-        complete = not self._engine.feeds.dropped[kind] and self._engine.knows(kind)
-        return self._source(schema, rows, complete=complete)
 
     def record(self, path: str | PathLike[str], *, every: str | pd.Timedelta = "5s") -> Recorder:
         """Write every message to a folder, from now on.
