@@ -50,6 +50,9 @@ COUNT_SCALE = 100
 MONEY_SCALE = 1_000_000
 """Money integers a dollar."""
 
+_FAR = 10**18
+"""A whole number from here on is a slip of the hand, whatever it counts."""
+
 _FIXED = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,12}))?", re.ASCII)
 
 
@@ -109,12 +112,18 @@ def _exact(value: object, scale: int, what: str) -> int:
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise InputError(f"{what} must be finite, not {value}")
+        if not value:
+            return 0
+        if not -40 < value.adjusted() < 18:  # written out it could fill the memory
+            raise InputError(f"{what} {quoted(value, 40)} is no number that can be meant")
         return parse_fixed(format(value, "f"), scale)
     if isinstance(value, int) and not isinstance(value, bool):
-        return value * scale
+        _check_near(value, what)
+        return int(value) * scale
     if isinstance(value, bool) or not isinstance(value, Real):
         said = quoted(value, 40)
         raise InputError(f"{what} must be a number or its decimal text, not {said}")
+    _check_near(value, what)
     number = float(value)
     if not math.isfinite(number):
         raise InputError(f"{what} must be finite, not {number}")
@@ -125,6 +134,13 @@ def _exact(value: object, scale: int, what: str) -> int:
             f"pass text such as {fixed_text(nearest, scale)!r}"
         )
     return nearest
+
+
+def _check_near(value: Real | int, what: str) -> None:
+    """Refuse what lies so far away that it cannot be counted with; infinities are told as such."""
+    far = value >= _FAR or value <= -_FAR  # type: ignore[operator]
+    if far and value not in (math.inf, -math.inf):
+        raise InputError(f"{what} {quoted(value, 40)} is no number that can be meant")
 
 
 def to_price(value: str | Decimal | float) -> int:

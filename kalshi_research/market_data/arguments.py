@@ -114,12 +114,17 @@ def ticker_list(value: Tickers, what: str = "ticker", columns: Sequence[str] = (
         return [check_ticker(value, what)]
     if isinstance(value, pd.DataFrame):
         value = _out_of_frame(value, what, columns)
-    elif isinstance(value, Mapping | bytes) or not isinstance(value, Iterable):
+    elif isinstance(value, Mapping | bytes) or not _has_items(value):
         raise InputError(f"{what}s must be text, a list of text or a frame, not {type(value).__name__}")
     found = list(dict.fromkeys(check_ticker(item, what) for item in value))
     if not found:
         raise InputError(f"no {what} given: the list is empty")
     return found
+
+
+def _has_items(value: object) -> bool:
+    """Whether it can be gone through; an array of no dimension only looks like it."""
+    return isinstance(value, Iterable) and getattr(value, "ndim", 1) > 0
 
 
 def _out_of_frame(frame: pd.DataFrame, what: str, columns: Sequence[str]) -> Iterable[str]:
@@ -147,13 +152,14 @@ def chunks(items: Sequence[str], size: int) -> list[Sequence[str]]:
 
 def choice(value: str | None, choices: Sequence[str], what: str) -> str | None:
     """`value` if it is one of `choices` or None; else an error that lists them."""
-    if value is None or value in choices:
+    word = value if isinstance(value, str) else ""  # arrays compare in their own way
+    if value is None or word in choices:
         return value
-    near = difflib.get_close_matches(str(value), choices, n=1)
+    near = difflib.get_close_matches(word[:100], choices, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    if value in ("active", "finalized") and "open" in choices:
-        word = {"active": "open", "finalized": "settled"}[value]
-        hint = f": {value!r} is a word of the answers; the filter says {word!r}"
+    if word in ("active", "finalized") and "open" in choices:
+        meant = {"active": "open", "finalized": "settled"}[word]
+        hint = f": {word!r} is a word of the answers; the filter says {meant!r}"
     raise InputError(f"{what} must be one of {list(choices)}, not {quoted(value, 40)}{hint}")
 
 
@@ -172,7 +178,8 @@ def timestamp(value: object, what: str) -> pd.Timestamp:
     """
     if isinstance(value, Real):
         raise InputError(
-            f"{what}={value}: a bare number is ambiguous; pass pd.Timestamp({value}, unit='s', tz='UTC')"
+            f"{what}={printable(value, 40)}: a bare number is ambiguous; "
+            f"pass pd.Timestamp({printable(value, 40)}, unit='s', tz='UTC')"
         )
     plain_date = (isinstance(value, str) and _DATE_ONLY.fullmatch(value.strip()) is not None) or (
         isinstance(value, date) and not isinstance(value, datetime)

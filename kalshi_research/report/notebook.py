@@ -189,8 +189,8 @@ def _value_of(node: ast.expr) -> Any:
 
 
 def _literal(name: str, value: Any) -> str:
-    text = repr(value)
     try:
+        text = repr(value)
         same = bool(ast.literal_eval(text) == value)
     except (ValueError, SyntaxError):
         same = False

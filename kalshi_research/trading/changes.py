@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from kalshi_research.errors import InputError, printable
+from kalshi_research.money import COUNT_SCALE
 from kalshi_research.trading.accounting import account
 from kalshi_research.trading.cancelling import cancel
 from kalshi_research.trading.changing import amend, decrease
@@ -15,7 +16,7 @@ from kalshi_research.trading.desk import desk_of, order_id_of
 from kalshi_research.trading.placing import check_key
 from kalshi_research.trading.reading import read_expiration, read_price, read_quantity
 from kalshi_research.trading.standing import known_order, terms_of
-from kalshi_research.trading.terms import check_ticker, quantity_text
+from kalshi_research.trading.terms import as_text, check_ticker, quantity_text
 
 if TYPE_CHECKING:
     from kalshi_research.client import Client
@@ -92,8 +93,10 @@ def amend_order(
     order_id = order_id_of(order)
     if price is None and quantity is None and expires is None and updated_client_order_id is None:
         raise InputError("amend_order needs a price, a quantity or an expiry; nothing was sent.")
+    named = _market_of(order, ticker)
+    updated = "" if updated_client_order_id is None else check_key(updated_client_order_id)
     account(desk)
-    facts, mine = known_order(desk, order_id, ticker or getattr(order, "ticker", None))
+    facts, mine = known_order(desk, order_id, named)
     before = terms_of(facts, mine)
     _require(order_id, before, ticker=ticker, action=action, outcome=outcome)
     _require_resting(facts)
@@ -103,22 +106,23 @@ def amend_order(
         expiration, problem = read_expiration(expires, desk.present())
         if problem:
             raise InputError(f"{problem}; nothing was sent.")
-    check_key(updated_client_order_id)
     desk.check_change(before, after)
-    return amend(
-        desk,
-        facts,
-        mine,
-        after,
-        expiration=expiration,
-        updated_client_order_id=updated_client_order_id or "",
-    )
+    return amend(desk, facts, mine, after, expiration=expiration, updated_client_order_id=updated)
+
+
+def _market_of(order: object, ticker: str | None) -> str | None:
+    """The market that a caller names, or a report; None where nobody does."""
+    if ticker is not None:
+        return check_ticker(ticker)
+    named = getattr(order, "ticker", None)
+    return named if isinstance(named, str) and named else None
 
 
 def _require(order_id: str, before: OrderTerms, **given: str | None) -> None:
     """Refuse to change another order than the one that is meant."""
     for name, value in given.items():
-        if value is not None and value != getattr(before, name):
+        meant = isinstance(value, str) and value == getattr(before, name)
+        if value is not None and not meant:
             raise InputError(
                 f"order {order_id} has the {name} {getattr(before, name)}, not "
                 f"{printable(value, 60)}; nothing was sent."
@@ -202,7 +206,7 @@ def decrease_order(
     if (by is None) == (to is None):
         raise InputError("decrease_order needs by= or to=, one of them; nothing was sent.")
     size, problem = read_quantity(by if to is None else to)
-    if problem and not (to is not None and str(to).strip() in ("0", "0.0", "0.00")):
+    if problem and not (to is not None and as_text(to, COUNT_SCALE) in ("0", "0.0", "0.00")):
         raise InputError(f"{problem}; nothing was sent.")
     account(desk)
     facts, mine = known_order(desk, order_id, getattr(order, "ticker", None))
@@ -256,9 +260,9 @@ def cancel_order(client: Client, order: str | OrderReport, *, ticker: str | None
     desk.require_permission()
     order_id = order_id_of(order)
     mine = desk.journal.order(order_id)
-    known = (
-        ticker or getattr(order, "ticker", None) or (mine.terms["ticker"] if mine is not None else None)
-    )
+    known = _market_of(order, ticker)
+    if known is None and mine is not None:
+        known = mine.terms["ticker"]
     subaccount = mine.terms.get("subaccount") if mine is not None else None
     if known is None:
         facts, _ = known_order(desk, order_id)

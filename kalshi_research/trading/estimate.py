@@ -55,7 +55,7 @@ def ladder_of(book: Any) -> Ladder:
             book["side"], book["price"], book["quantity"], strict=True
         )
         found = [(str(side), to_price(float(p)), to_count(float(q))) for side, p, q in rows]
-    except (KeyError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError):
         problem = True
     else:
         problem = False

@@ -22,6 +22,7 @@ from kalshi_research.trading.cancelling import cancel, cancelled
 from kalshi_research.trading.changing import begin_change
 from kalshi_research.trading.desk import desk_of, order_id_of
 from kalshi_research.trading.evidence import read_orders
+from kalshi_research.trading.lists import orders_of
 from kalshi_research.trading.placing import DEFINITE
 from kalshi_research.trading.reading import bad_subaccount
 from kalshi_research.trading.report import OrderReport
@@ -29,6 +30,8 @@ from kalshi_research.trading.requests import cancel_all_request, cancels_request
 from kalshi_research.trading.standing import known_order
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from kalshi_research.client import Client
     from kalshi_research.schemas.order_facts import OrderFacts, Receipt
     from kalshi_research.trading.desk import Desk
@@ -38,15 +41,18 @@ __all__ = ["cancel_all_orders", "cancel_orders"]
 _Place = tuple[str, str, int | None]
 
 
-def cancel_orders(client: Client, orders: Iterable[str | OrderReport]) -> list[OrderReport]:
+def cancel_orders(
+    client: Client, orders: Iterable[str | OrderReport] | pd.DataFrame
+) -> list[OrderReport]:
     """Cancel several orders with one request; each is accounted for by itself.
 
     Parameters
     ----------
     client : Client
         With a key.
-    orders : iterable of str or OrderReport
-        Order ids of the exchange, or reports.
+    orders : iterable of str or OrderReport, or DataFrame
+        Order ids of the exchange, or reports: a list, an array, a Series, an Index; or a frame that
+        has the ids as its index or in a column, as those of `get_open_orders` and `get_orders`.
 
     Returns
     -------
@@ -69,9 +75,9 @@ def cancel_orders(client: Client, orders: Iterable[str | OrderReport]) -> list[O
     """
     desk = desk_of(client)
     desk.require_permission()
-    if isinstance(orders, (str, Mapping, OrderReport)) or not isinstance(orders, Iterable):
-        raise InputError("orders must be a list of orders; nothing was sent. For one use cancel_order.")
-    rows = list(orders)
+    rows = orders_of(
+        orders, "orders must be a list of orders; nothing was sent. For one use cancel_order."
+    )
     if not rows:
         return []
     places = [_place(desk, row) for row in rows]

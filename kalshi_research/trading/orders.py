@@ -11,6 +11,7 @@ from kalshi_research.errors import InputError, printable
 from kalshi_research.trading.accounting import account
 from kalshi_research.trading.batches import place_all
 from kalshi_research.trading.desk import desk_of
+from kalshi_research.trading.lists import items_of
 from kalshi_research.trading.placing import check_key, place
 from kalshi_research.trading.reading import read_terms
 from kalshi_research.trading.terms import SELF_TRADE, TIMES_IN_FORCE, OrderTerms, check_ticker
@@ -162,20 +163,23 @@ def create_orders(client: Client, orders: Iterable[Mapping[str, Any]]) -> list[O
     ['resting', 'resting']
     """
     desk = desk_of(client)
-    several = isinstance(orders, Iterable) and not isinstance(orders, (str, Mapping))
-    rows = list(orders) if several else []
+    refusal = "orders must be a list of at least one mapping; nothing was sent."
+    if hasattr(orders, "to_dict"):
+        refusal += ' Of a frame: frame.to_dict("records").'
+    rows = items_of(orders, refusal)
     if not rows:
-        raise InputError("orders must be a list of at least one mapping; nothing was sent.")
+        raise InputError(refusal)
     checked: list[tuple[OrderTerms, str | None]] = []
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
-            raise InputError(f"order {number} is no mapping; none was sent.")
+            hint = " A ticket is sent by create_order." if isinstance(row, OrderTicket) else ""
+            raise InputError(f"order {number} is no mapping; none was sent.{hint}")
         fields = dict(row)
         key = fields.pop("client_order_id", None)
         unknown = fields.keys() - _FIELDS
         if unknown:
             raise InputError(
-                f"order {number} has no {printable(min(unknown, key=str), 40)}; none was sent.\n"
+                f"order {number} has no {printable(min(unknown, key=printable), 40)}; none was sent.\n"
                 f"It may have {', '.join(sorted(_FIELDS))}."
             )
         check_key(key)

@@ -35,8 +35,10 @@ __all__ = ["bad_subaccount", "read_expiration", "read_price", "read_quantity", "
 
 _PLAIN = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,12})?", re.ASCII)
 _LOOSE = re.compile(
-    r"[-+]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][-+]?[0-9]{1,2})?", re.ASCII
+    r"([-+]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400}))(?:[eE]([-+]?[0-9]{1,400}))?", re.ASCII
 )
+_BEYOND: Final = 100
+"""Powers of ten from here on are as good as infinite, or as nothing."""
 _FAR: Final = 20 * 366 * 86_400
 """An expiry further away was meant in milliseconds [s]."""
 _NEVER: Final = 10**15
@@ -63,9 +65,10 @@ def read_price(value: object, outcome: str, rules: MarketRules | None) -> tuple[
     shown = quoted(text, 60)
     ladder = grid.prices() if outcome == "yes" else [complement(p) for p in reversed(grid.prices())]
     inside = f"prices of this market run from {price_text(ladder[0])} to {price_text(ladder[-1])}"
-    if not _LOOSE.fullmatch(text):
+    number = _number(text)
+    if number is None:
         return 0, f"the price {shown} is no number; {inside}"
-    exact = Fraction(text) * PRICE_SCALE
+    exact = number * PRICE_SCALE
     near = _nearest(ladder, exact)
     said = "the nearest valid price is " + " or ".join(price_text(p) for p in near)
     if not 0 < exact < PRICE_SCALE:
@@ -73,6 +76,18 @@ def read_price(value: object, outcome: str, rules: MarketRules | None) -> tuple[
     if not _PLAIN.fullmatch(text):
         return 0, f"the price {shown} is not plain decimal notation; {said}"
     return 0, f"the price {shown} is not on the price grid of this market; {said}"
+
+
+def _number(text: str) -> Fraction | None:
+    """The number that a text stands for, whatever its notation; None for none.
+
+    Nobody means one of hundreds of digits: it is cut to a size that can be counted with.
+    """
+    found = _LOOSE.fullmatch(text)
+    if found is None:
+        return None
+    mantissa, power = Fraction(found[1]), int(found[2] or 0)
+    return mantissa * Fraction(10) ** max(-_BEYOND, min(power, _BEYOND))
 
 
 def _nearest(ladder: list[int], exact: Fraction) -> list[int]:
@@ -93,9 +108,10 @@ def read_quantity(value: object) -> tuple[int, str]:
     if not text:
         return 0, "no quantity is given"
     shown = quoted(text, 60)
-    if not _LOOSE.fullmatch(text):
+    number = _number(text)
+    if number is None:
         return 0, f"the quantity {shown} is no number; write one such as 10 or 1.50"
-    exact = Fraction(text) * COUNT_SCALE
+    exact = number * COUNT_SCALE
     if exact <= 0:
         return 0, f"the quantity {shown} is not above 0; the nearest valid quantity is 0.01"
     if exact > MAX_CONTRACTS * COUNT_SCALE:

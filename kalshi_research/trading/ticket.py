@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import traitlets
 
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, printable, quoted
 from kalshi_research.fees import FeeTerms
 from kalshi_research.money import COUNT_SCALE, MONEY_SCALE, PRICE_SCALE, fixed_text, parse_fixed
 from kalshi_research.provenance import is_simulated
@@ -196,6 +196,8 @@ class OrderTicket(traitlets.HasTraits):
         fees : FeeTerms, optional
             What the market charges.
         """
+        if fees is not None and not isinstance(fees, FeeTerms):
+            raise InputError(f"fees={quoted(fees, 40)} must be FeeTerms, as of fee_terms; leave it out.")
         with self._lock:
             if market is not None:
                 rules = market if isinstance(market, MarketRules) else MarketRules.of(market, fees=fees)
