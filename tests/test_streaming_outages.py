@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from stream_faults import FAST, Faulty, Frame, refusal, until
 from test_streaming_account import listed
 from test_streaming_faults import FILL, ORDER, Once, follow, serving, trade_row
 
+import kalshi_research as kr
 from kalshi_research.streaming import Stream, stream
 
 if TYPE_CHECKING:
@@ -262,3 +265,30 @@ def test_states_that_had_no_answer_at_the_beginning_come_without_an_outage(venue
         until(lambda: complete(live.orders()))
         assert live.orders()["status"].to_dict() == {"A": "resting"}
         assert live.health.reconnects == 0
+
+
+@pytest.mark.parametrize("ends", ["the sandbox", "the client"])
+def test_a_handshake_that_hangs_ends_with_either_side_and_nothing_is_said(
+    ends: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with kr.start_sandbox(users=1, days=1, crypto_hours=1) as sandbox:
+        sandbox.faults.add("upgrade:hang", "WS /connect", seconds=60)
+        client = kr.connect(sandbox)
+        port = urlsplit(sandbox.url).port
+        request = (
+            f"GET /trade-api/ws/v2 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", port), 10) as raw:
+            raw.sendall(request.encode())
+            until(lambda: sandbox.faults.fired)
+            if ends == "the sandbox":
+                begin = time.monotonic()
+                sandbox.close()
+                assert time.monotonic() - begin < 0.9, "it is waited for a second, then ended by force"
+        if ends == "the client":
+            ticker = kr.get_markets(client, status="open").index[0]
+            with stream(client, ticker) as live:
+                assert live.wait().best(ticker).status == "live"
+    assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ class StreamEndpoint:
         """Serve one connection."""
         await receive()
         received = time.time()
-        if await self._bitten(scope, send):
+        if await self._bitten(scope, receive, send):
             return
         try:
             key = self._check(scope)
@@ -84,7 +85,7 @@ class StreamEndpoint:
         self._record(scope, 101, key.user, received)
         await self._serve(scope, receive, send, key)
 
-    async def _bitten(self, scope: Scope, send: Send) -> bool:
+    async def _bitten(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Whether a fault has answered the handshake."""
         faults = self._exchange.faults
         bites = faults.meet("stream", "WS /connect") if faults.on("stream") else []
@@ -101,8 +102,9 @@ class StreamEndpoint:
             await send({"type": "websocket.http.response.start", "status": 302, "headers": headers})
             await send({"type": "websocket.http.response.body", "body": b""})
         else:
-            if rule.variant == "hang":
-                await asyncio.sleep(faults.seconds(rule.details["seconds"]))
+            if rule.variant == "hang":  # as long as anybody waits; nobody does when the server stops
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(receive(), faults.seconds(rule.details["seconds"]))
             _socket_of(scope).cut(reset=True)
         return True
 
