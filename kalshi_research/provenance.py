@@ -32,7 +32,16 @@ from kalshi_research.errors import printable
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["KEY", "combined", "is_simulated", "note", "provenance", "query_hash", "source_line"]
+__all__ = [
+    "KEY",
+    "combined",
+    "environment_of",
+    "is_simulated",
+    "note",
+    "provenance",
+    "query_hash",
+    "source_line",
+]
 
 KEY = "kalshi"
 """The key in ``frame.attrs``."""
@@ -106,6 +115,25 @@ def _of(frame: pd.DataFrame | pd.Series) -> Provenance | None:
 def is_simulated(frame: pd.DataFrame | pd.Series) -> bool:
     """Whether any part of the frame is known to come from a simulated exchange."""
     return bool((_of(frame) or {}).get("simulated", False))
+
+
+def environment_of(found: object) -> str:
+    """The one exchange that a frame or a row came from; empty for none, several or an unknown one.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"x": [1]})
+    >>> environment_of(frame)
+    ''
+    >>> frame.attrs[KEY] = {"environment": "demo"}
+    >>> environment_of(frame), environment_of(frame.iloc[0])
+    ('demo', 'demo')
+    """
+    attrs = getattr(found, "attrs", None)
+    said = attrs.get(KEY) if isinstance(attrs, Mapping) else None
+    name = said.get("environment") if isinstance(said, Mapping) else None
+    return name if isinstance(name, str) and name not in ("file", "mixed") else ""
 
 
 def combined(*frames: pd.DataFrame | pd.Series, **more: str | float | bool) -> Provenance | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from kalshi_research.errors import InputError, printable
+from kalshi_research.errors import InputError, printable, quoted
 from kalshi_research.trading.accounting import account
 from kalshi_research.trading.batches import place_all
 from kalshi_research.trading.desk import desk_of
@@ -57,7 +57,8 @@ def create_order(
     client : Client
         With a key. ``"sandbox"`` and ``"demo"`` trade freely, ``"prod"`` after `arm`.
     order : str or OrderTicket
-        A ticker, or a ticket that was confirmed; then the rest is on the ticket.
+        A ticker, or a ticket that was confirmed; then the rest is on the ticket. It is sent to the
+        environment its market was looked up in, and to no other.
     action : {"buy", "sell"}
     outcome : {"yes", "no"}
     quantity : str, Decimal or number
@@ -125,6 +126,7 @@ def create_order(
     }
     if isinstance(order, OrderTicket):
         _refuse_more({**fields, "client_order_id": client_order_id})
+        _refuse_elsewhere(order, client.environment.name)
         account(desk)
         terms, key = order.take()
         return place(desk, terms, key, fresh=True)
@@ -218,6 +220,17 @@ def _refuse_more(fields: Mapping[str, Any]) -> None:
                 f"a ticket says everything itself, {name} as well; nothing was sent.\n"
                 f"Leave it out, or set it on the ticket and confirm that."
             )
+
+
+def _refuse_elsewhere(ticket: OrderTicket, here: str) -> None:
+    """Refuse a ticket whose market was looked up on another exchange: its prices are those of there."""
+    there = ticket.environment
+    if there and there != here:
+        raise InputError(
+            f"this ticket was written for {printable(there, 40)}, and this client is one of {here}; "
+            f"nothing was sent.\nWrite one for {here}: prepare_order(client, "
+            f"{quoted(ticket.ticker, 80)}, ...), or send this one through a client of {there}."
+        )
 
 
 def _checked(desk: Desk, fields: Mapping[str, Any], which: str = "") -> OrderTerms:

@@ -21,7 +21,7 @@ import traitlets
 from kalshi_research.errors import InputError, printable, quoted
 from kalshi_research.fees import FeeTerms
 from kalshi_research.money import COUNT_SCALE, MONEY_SCALE, PRICE_SCALE, fixed_text, parse_fixed
-from kalshi_research.provenance import is_simulated
+from kalshi_research.provenance import environment_of, is_simulated
 from kalshi_research.trading.estimate import Estimate, Ladder, estimate, ladder_of, money
 from kalshi_research.trading.fields import Figure, Flag, Text, Word
 from kalshi_research.trading.reading import read_terms
@@ -156,6 +156,7 @@ class OrderTicket(traitlets.HasTraits):
         self._now = now or _now
         self._lock = threading.RLock()
         self._rules: MarketRules | None = None
+        self._environment = ""
         self._book: Ladder | None = None
         self._position: int | None = None
         self._balance: int | None = None
@@ -206,7 +207,7 @@ class OrderTicket(traitlets.HasTraits):
                     rules = replace(rules, closes=None)
                 if self._rules is not None and self._rules.ticker != rules.ticker:
                     self._book = self._position = None
-                self._rules = rules
+                self._rules, self._environment = rules, environment_of(market)
                 self.ticker = rules.ticker
             elif fees is not None and self._rules is not None:
                 self._rules = replace(self._rules, fees=fees)
@@ -222,6 +223,14 @@ class OrderTicket(traitlets.HasTraits):
     def rules(self) -> MarketRules | None:
         """What is known of the market."""
         return self._rules
+
+    @property
+    def environment(self) -> str:
+        """Where the market was looked up; empty where its frame does not say so.
+
+        `create_order` sends a ticket through a client of that environment only.
+        """
+        return self._environment
 
     # What follows from it
 
