@@ -611,6 +611,31 @@ def test_a_group_that_is_gone_when_asked_again_was_deleted_by_the_first(venue: V
         kr.reset_order_group(venue.client, "g")
 
 
+def test_a_group_that_is_not_there_is_told_by_what_is_known_of_it(venue: Venue) -> None:
+    client, gone = venue.client, (404, {"error": {"code": "not_found"}})
+    others = (
+        lambda name: kr.reset_order_group(client, name),
+        lambda name: kr.trigger_order_group(client, name),
+        lambda name: kr.limit_order_group(client, name, 5),
+    )
+    kr.delete_order_group(client, "g")
+    venue.answer("* /portfolio/order_groups/*", *[gone] * 8)
+    for name, deleted, changed in (
+        ("g", "This session deleted it before, .* nothing is left to do", "This session deleted it; "),
+        (
+            "h",
+            "Nothing changed. It was deleted before, .* or this account never had",
+            "It was deleted, or",
+        ),
+    ):
+        with pytest.raises(NotFoundError, match=f"HTTP 404.*\n{deleted}") as error:
+            kr.delete_order_group(client, name)
+        assert len(str(error.value).splitlines()) == 2
+        for call in others:
+            with pytest.raises(NotFoundError, match=f"\nNothing changed. {changed}.*makes a new one"):
+                call(name)
+
+
 @pytest.mark.parametrize(
     "said", [{}, {"order_group_id": 5}, {"order_group_id": ""}, {"order_group_id": "a/b"}]
 )

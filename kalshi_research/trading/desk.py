@@ -66,6 +66,8 @@ class Desk:
         When a look first counted that did not show an order or a change, by key [monotonic s].
     over_at : dict
         An instant on the exchange's clock after the wait for an answer, by key [s since 1970].
+    deleted_groups : set of str
+        Order groups that this client deleted.
     """
 
     def __init__(self, client: Client) -> None:
@@ -78,6 +80,7 @@ class Desk:
         self.gave_up: dict[str, float] = {}
         self.absent_at: dict[str, float] = {}
         self.over_at: dict[str, float] = {}
+        self.deleted_groups: set[str] = set()
         self._rules: dict[str, tuple[float, MarketRules]] = {}
         self._writing = threading.local()
         self._place: tuple[str | None, Path] | None = None

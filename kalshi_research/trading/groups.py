@@ -9,6 +9,7 @@ from kalshi_research.errors import (
     DecodeError,
     InputError,
     KalshiError,
+    NotFoundError,
     TransportError,
     quoted,
 )
@@ -103,7 +104,8 @@ def reset_order_group(client: Client, order_group: str) -> None:
     >>> client = kr.connect("sandbox")
     >>> kr.reset_order_group(client, kr.create_order_group(client, 10))
     """
-    _repeat(desk_of(client), group_request("reset", check_ticker(order_group)))
+    name = check_ticker(order_group)
+    _repeat(desk_of(client), group_request("reset", name), name)
 
 
 def trigger_order_group(client: Client, order_group: str) -> None:
@@ -122,7 +124,8 @@ def trigger_order_group(client: Client, order_group: str) -> None:
     >>> client = kr.connect("sandbox")
     >>> kr.trigger_order_group(client, kr.create_order_group(client, 10))
     """
-    _repeat(desk_of(client), group_request("trigger", check_ticker(order_group)))
+    name = check_ticker(order_group)
+    _repeat(desk_of(client), group_request("trigger", name), name)
 
 
 def limit_order_group(client: Client, order_group: str, limit: int) -> None:
@@ -143,7 +146,8 @@ def limit_order_group(client: Client, order_group: str, limit: int) -> None:
     >>> client = kr.connect("sandbox")
     >>> kr.limit_order_group(client, kr.create_order_group(client, 10), 20)
     """
-    _repeat(desk_of(client), group_request("limit", check_ticker(order_group), limit=_limit(limit)))
+    name = check_ticker(order_group)
+    _repeat(desk_of(client), group_request("limit", name, limit=_limit(limit)), name)
 
 
 def delete_order_group(client: Client, order_group: str) -> None:
@@ -156,16 +160,23 @@ def delete_order_group(client: Client, order_group: str) -> None:
     order_group : str
         Its id.
 
+    Raises
+    ------
+    NotFoundError
+        There is no such group now: it was deleted before, or never was.
+
     Examples
     --------
     >>> import kalshi_research as kr
     >>> client = kr.connect("sandbox")
     >>> kr.delete_order_group(client, kr.create_order_group(client, 10))
     """
-    _repeat(desk_of(client), group_request("delete", check_ticker(order_group)), gone_is_done=True)
+    desk, name = desk_of(client), check_ticker(order_group)
+    _repeat(desk, group_request("delete", name), name, gone_is_done=True)
+    desk.deleted_groups.add(name)
 
 
-def _repeat(desk: Desk, request: Request, *, gone_is_done: bool = False) -> Any:
+def _repeat(desk: Desk, request: Request, group: str, *, gone_is_done: bool = False) -> Any:
     """Send what may be sent again until its outcome is known."""
     desk.require_permission()
     pace = desk.pace
@@ -177,6 +188,8 @@ def _repeat(desk: Desk, request: Request, *, gone_is_done: bool = False) -> Any:
         except ApiError as error:
             if gone_is_done and error.status == 404 and tries > 1:
                 return None  # the first one did it
+            if isinstance(error, NotFoundError):
+                raise _no_group(error, request, known=group in desk.deleted_groups) from error
             if error.status in DEFINITE and error.status != 429:
                 raise
             problem: KalshiError = error
@@ -186,3 +199,26 @@ def _repeat(desk: Desk, request: Request, *, gone_is_done: bool = False) -> Any:
             raise problem
         pace.sleep(pace.seconds(pause))
         pause = min(pause * 2, 2.0)
+
+
+def _no_group(error: NotFoundError, request: Request, *, known: bool) -> NotFoundError:
+    """The error of a group that is not there: a group that was deleted is told as that."""
+    if request.method == "DELETE":
+        hint = (
+            "This session deleted it before, and its orders were cancelled then: nothing is left to do."
+            if known
+            else "Nothing changed. It was deleted before, which cancelled its orders, or this account "
+            "never had a group of this id."
+        )
+    else:
+        past = "This session deleted it" if known else "It was deleted, or this account never had it"
+        hint = f"Nothing changed. {past}; create_order_group(client, limit) makes a new one."
+    return NotFoundError(
+        error.status,
+        code=error.code,
+        message=error.message,
+        details=error.details,
+        method=error.method,
+        path=error.path,
+        hint=hint,
+    )
