@@ -201,6 +201,7 @@ class Faulty:
         try:
             async for text in connection:
                 command = json.loads(text)
+                command.setdefault("params", {})
                 self.commands.append(command)
                 answer = self.obey(socket, command)
                 if answer is None:
@@ -231,6 +232,10 @@ class Faulty:
                     self._add(socket, sid, names or [])
                 else:
                     self._add(socket, held, names or [], number)
+            return
+        if command["cmd"] == "list_subscriptions":
+            listed = [{"channel": name, "sid": sid} for sid, name in socket.channels.items()]
+            self.raw(socket, {"id": number, "type": "ok", "msg": listed})
             return
         sid = params["sids"][0]
         if sid not in socket.channels:

@@ -261,6 +261,32 @@ def test_a_link_that_pings_but_answers_nothing_is_given_up(venue: Faulty) -> Non
         assert any("answers pings but no questions" in text for text in live.health.problems)
 
 
+@pytest.mark.parametrize(
+    ("names", "channel"), [(["M0"], "trades"), (None, "trades"), (["M0"], "fills"), (None, "lifecycle")]
+)
+def test_a_link_without_books_that_pings_but_answers_nothing_is_given_up(
+    venue: Faulty, names: Any, channel: str
+) -> None:
+    with stream(venue.client(), names, channel, options=FAST).wait() as live:
+        deaf = venue.sockets[0]
+        begin = time.monotonic()
+        venue.obey = lambda socket, command: [] if socket is deaf else None
+        until(lambda: live.health.reconnects == 1)
+        assert time.monotonic() - begin < 4 * (FAST.audit_every + 2 * FAST.command_timeout)
+        assert any("answers pings but no questions" in text for text in live.health.problems)
+
+
+def test_a_quiet_link_is_asked_now_and_then_and_left_alone(venue: Faulty) -> None:
+    with follow(venue, ["M0"], "fills") as live:
+        before, begin = len(venue.commands), time.monotonic()
+        until(lambda: len(venue.commands) >= before + 4)
+        rounds = (time.monotonic() - begin) / (FAST.audit_every * 0.9)
+        assert len(venue.commands) - before <= rounds + 1
+        assert {each["cmd"] for each in venue.commands[before:]} == {"list_subscriptions"}
+        assert live.health.reconnects == live.health.unreadable == live.health.unknown == 0
+        assert not [text for text in live.health.problems if "answers" in text]
+
+
 @pytest.mark.parametrize("code", [1000, 1001, 1006, 1008, 1009, 1011, 1012, 1013])
 def test_a_closed_connection_is_made_again(venue: Faulty, code: int) -> None:
     with follow(venue) as live:
@@ -492,6 +518,17 @@ def test_too_many_commands_are_slowed_down(venue: Faulty) -> None:
         assert len(failed) == 3
         assert live.health.live == 6
         assert live._engine.links[0].subscriptions._rate == 125
+
+
+def test_slowed_down_again_and_again_it_still_gets_there(venue: Faulty) -> None:
+    """Less than one command a second is some command, and a new connection begins anew."""
+    failed = failing(venue, 27, times=3)
+    with follow(venue, ["M0"], command_rate=2, repair_timeout=5, audit_every=60) as live:
+        assert len(failed) == 3
+        assert live._engine.links[0].subscriptions._rate == 0.5
+        venue.hang_up()
+        until(lambda: live.health.reconnects == 1 and live.health.live == 1)
+        assert live._engine.links[0].subscriptions._rate == 2
 
 
 def test_commands_keep_to_their_rate(venue: Faulty) -> None:

@@ -292,3 +292,17 @@ def test_a_handshake_that_hangs_ends_with_either_side_and_nothing_is_said(
             with stream(client, ticker) as live:
                 assert live.wait().best(ticker).status == "live"
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+
+
+@pytest.mark.parametrize("dialect", ["2026", "2025"])
+def test_the_question_of_a_quiet_link_is_one_that_the_exchange_knows(dialect: str) -> None:
+    with (
+        kr.start_sandbox(users=1, days=1, crypto_hours=1, dialect=dialect) as sandbox,
+        stream(kr.connect(sandbox), None, "fills", options=FAST).wait() as live,
+    ):
+        subscriptions = live._engine.links[0].subscriptions
+        asked = subscriptions.commands
+        until(lambda: subscriptions.commands >= asked + 4 and not subscriptions._pending)
+        health = live.health
+        assert (health.reconnects, health.unreadable, health.unknown) == (0, 0, 0)
+        assert not health.problems

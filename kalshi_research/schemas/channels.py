@@ -12,7 +12,7 @@ from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, fixed_text
 
 __all__ = ["CHANNELS", "Channel", "command", "snapshot_frame"]
 
-Action = Literal["subscribe", "add", "delete", "snapshot", "unsubscribe"]
+Action = Literal["subscribe", "add", "delete", "snapshot", "unsubscribe", "list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,9 @@ def command(
     ----------
     number : int
         Comes back with the answer.
-    action : {"subscribe", "add", "delete", "snapshot", "unsubscribe"}
+    action : {"subscribe", "add", "delete", "snapshot", "unsubscribe", "list"}
     channel : Channel
+        Unless all subscriptions are asked for, which changes nothing.
     sid : int, optional
         The subscription, unless it is to be made.
     tickers : sequence of str
@@ -83,7 +84,11 @@ def command(
     --------
     >>> command(5, "unsubscribe", CHANNELS["books"], 2)
     b'{"id":5,"cmd":"unsubscribe","params":{"sids":[2]}}'
+    >>> command(6, "list", CHANNELS["books"])
+    b'{"id":6,"cmd":"list_subscriptions"}'
     """
+    if action == "list":
+        return msgspec.json.encode({"id": number, "cmd": "list_subscriptions"})
     params: dict[str, Any]
     name = "update_subscription"
     if action == "subscribe":

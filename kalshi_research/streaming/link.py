@@ -179,7 +179,7 @@ class Link:
                 self._wire.ping()
         self.subscriptions.step(now)
         self._hub.look_after(self, now)
-        wrong = self.upkeep.step(now) or self.subscriptions.broken
+        wrong = self.upkeep.step(now, self.messages) or self.subscriptions.broken
         self.dispatcher.changed()
         return wrong
 

@@ -36,7 +36,11 @@ class StreamOptions:
     repairs : int
         Snapshots asked for in vain before the subscription is made anew.
     audit_every : float
-        How often a subscription must prove that it has lost nothing [s].
+        How often a subscription must prove that it has lost nothing [s]. That finds a frame that
+        was lost last, before silence, within this time, and a link whose pings go on while its
+        frames have stopped: its books are stale once a question has had no answer, after
+        `audit_every` and `command_timeout` at most, and when the next one has none either, a
+        `command_timeout` later, a new connection is made. By default that is 15 s and 20 s.
     audit_markets : int
         Books that are compared with a fresh snapshot each time.
     tick : float

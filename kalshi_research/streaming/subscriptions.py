@@ -44,6 +44,8 @@ _MARKETS = frozenset({11, 16})
 _CHANNEL = frozenset({8, 9})
 _OURS = frozenset({1, 2, 3, 4, 5, 6, 12, 13, 14, 15, 19, 20, 21, 22, 23, 24, 28})
 _KNOWN = _ENDED | _PASSING | _MARKETS | _CHANNEL | _OURS | {_TOO_MANY, _TOO_FAST}
+_QUESTIONS = frozenset({"snapshot", "list"})
+"""Commands that change nothing: they wait for no other, and nothing waits for them."""
 _TRIES = 3
 _SLOWEST = 0.5
 
@@ -56,7 +58,7 @@ class Subscriptions:
     broken : str
         Why only a new connection helps; empty while none is needed.
     unanswered : bool
-        The last snapshot asked for did not come.
+        The last question had no answer.
     commands : int
         Sent so far.
     """
@@ -137,6 +139,7 @@ class Subscriptions:
         """A new connection: nothing is held on it."""
         self.disconnected()
         self._send = send
+        self._rate = self._options.command_rate
         self._counted, self._tokens = now, self._rate
 
     def disconnected(self) -> None:
@@ -173,6 +176,11 @@ class Subscriptions:
         some = next(iter(sub.asked), None)
         return some is not None and not sub.busy and self._issue("add", sub, [some], now)
 
+    def probe(self, now: float) -> bool:
+        """Ask for any answer at all: it shows that somebody listens."""
+        some = next((sub for sub in self._channels.values() if sub.sid is not None), None)
+        return some is not None and self._issue("list", some, [], now)
+
     def renew(self, sub: ChannelSubscription, now: float) -> bool:
         """End a subscription, so that it is made anew."""
         return sub.sid is not None and not sub.busy and self._issue("unsubscribe", sub, [], now)
@@ -208,7 +216,8 @@ class Subscriptions:
             self._owner.grown(sub.channel, more)
 
     def _issue(self, action: Action, sub: ChannelSubscription, tickers: list[str], now: float) -> bool:
-        self._tokens = min(self._rate, self._tokens + (now - self._counted) * self._rate)
+        most = max(self._rate, 1.0)  # less than one command can not be sent
+        self._tokens = min(most, self._tokens + (now - self._counted) * self._rate)
         self._counted = now
         if self._send is None or self._tokens < 1 or now < self._paused_until:
             return False
@@ -216,13 +225,13 @@ class Subscriptions:
         self._number += 1
         self.commands += 1
         self._pending[self._number] = Command(action, sub, tickers, now)
-        if action != "snapshot":
+        if action not in _QUESTIONS:
             sub.busy = True
         self._send(command(self._number, action, sub.channel, sub.sid, tickers))
         return True
 
     def _expired(self, sent: Command) -> None:
-        if sent.action == "snapshot":
+        if sent.action in _QUESTIONS:
             self.unanswered = True
             return
         sent.subscription.busy, sent.subscription.dirty = False, True
@@ -276,7 +285,7 @@ class Subscriptions:
     def _confirm(self, sent: Command, sid: int | None, tickers: Sequence[str] | None) -> None:
         """A command has been obeyed."""
         sub = sent.subscription
-        if sent.action == "snapshot":
+        if sent.action in _QUESTIONS:
             return
         sub.busy, sub.dirty, sub.failures = False, True, 0
         sub.chunk = min(sub.chunk * 2, self._options.markets_a_command)
@@ -300,6 +309,8 @@ class Subscriptions:
 
     def _error(self, reply: Reply, sent: Command | None, now: float) -> None:  # noqa: C901
         code = -1 if reply.code is None else reply.code
+        if sent is not None and sent.action == "list":
+            sent = None  # it is about no subscription
         sub = sent.subscription if sent is not None else self.holder(reply.sid)
         if code not in _KNOWN:
             self._tell(code, reply, sub)
@@ -313,7 +324,7 @@ class Subscriptions:
         elif code == _TOO_FAST:
             self._rate = max(self._rate / 2, _SLOWEST)
             self._paused_until = now + self._pause(1)
-        elif sent is None or sub is None or sent.action == "snapshot":
+        elif sent is None or sub is None or sent.action in _QUESTIONS:
             if code in _KNOWN:
                 self._tell(code, reply, sub)
             if code in _OURS and sent is not None and sent.action == "snapshot":

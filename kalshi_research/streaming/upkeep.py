@@ -2,8 +2,10 @@
 
 A book that is out of step is repaired by a snapshot inside its subscription; if a few do not
 help, by a new subscription; if that does not help either, by a new connection. A frame lost
-*last*, before silence, leaves no gap: so every subscription must answer now and then with a
-numbered frame, and a few books in turn are compared with a fresh snapshot.
+*last*, before silence, leaves no gap: so every subscription that is numbered must answer now and
+then with a numbered frame, and a few books in turn are compared with a fresh snapshot. Where no
+books are followed the exchange is asked what is subscribed to: pings may go on long after that
+which sends frames is gone.
 """
 
 from __future__ import annotations
@@ -79,18 +81,20 @@ class Upkeep:
         self._asked.pop(book.ticker, None)
         self._silent = 0
 
-    def step(self, now: float) -> str:
-        """Do what is due; why the connection should be given up, if it should."""
+    def step(self, now: float, messages: int) -> str:
+        """Do what is due, after so many messages; why to give the connection up, if one should."""
         sub = self._subscriptions.channel("books")
+        sign = (0, messages)
         if sub is not None and sub.sid is not None:
             if now >= self._next_check:
                 self._next_check = now + self._options.repair_timeout / 2
                 wrong = self._repair(sub, sub.sid, now)
                 if wrong:
                     return wrong
-            wrong = self._listen(sub.sid, now)
-            if wrong:
-                return wrong
+            sign = (sub.sid, self._session.position(sub.sid))
+        wrong = self._listen(sign, now)
+        if wrong:
+            return wrong
         if now >= self._next_audit:
             self._audit(now)
         return ""
@@ -155,11 +159,10 @@ class Upkeep:
         lately = now - asked < 2 * self._options.repair_timeout
         self._relapses[ticker] = (now, times + 1 if lately else 0)
 
-    def _listen(self, sid: int, now: float) -> str:
-        """A subscription that moves is alive; one that neither moves nor answers is not."""
-        seen = (sid, self._session.position(sid))
-        if seen != self._seen:
-            self._seen, self._moved = seen, now
+    def _listen(self, sign: tuple[int, int], now: float) -> str:
+        """What gives a new sign of life is alive; what neither does nor answers is not."""
+        if sign != self._seen:
+            self._seen, self._moved = sign, now
             self._silent = 0
             self._subscriptions.unanswered = False
         if self._subscriptions.unanswered:
@@ -169,7 +172,7 @@ class Upkeep:
                 self._next_audit = 0.0
                 if self._silent >= 2:
                     return "the exchange answers pings but no questions"
-                self._session.suspend("a question about the books got no answer")
+                self._session.suspend("a question got no answer")
         return ""
 
     @property
@@ -179,15 +182,19 @@ class Upkeep:
 
     def _audit(self, now: float) -> None:
         self._plan_audit(now)
+        asked, due = False, False
         for sub in self._subscriptions.channels():
+            due |= sub.sid is not None
             if sub.sid is None or not sub.channel.numbered:
                 continue
             if sub.channel.name == "books":
                 some = self._next_markets(sub)
-                if some and self._subscriptions.snapshots(sub, some, now):
-                    self.audits += len(some)
+                asked = bool(some) and self._subscriptions.snapshots(sub, some, now)
+                self.audits += len(some) if asked else 0
             elif 0 < len(sub.asked) <= _MOST_PROVED:
                 self._subscriptions.prove(sub, now)
+        if due and not asked and not self._subscriptions.probe(now):
+            self._next_audit = now + self._options.repair_timeout / 2  # too many commands just now
 
     def _plan_audit(self, now: float) -> None:
         self._next_audit = now + self._options.audit_every * random.uniform(0.9, 1.0)  # noqa: S311
