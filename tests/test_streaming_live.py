@@ -201,6 +201,38 @@ def test_own_changes_keep_the_name_of_the_order(venue: Faulty) -> None:
         assert (row["side"], row["price"], row["change"]) == ("ask", 0.99, 2.0)
 
 
+def test_what_is_drawn_often_is_read_in_integers(venue: Faulty) -> None:
+    """The same book and the same changes as in the frames, and they say when there are none."""
+    client = venue.client()
+    with stream(client, "M", options=FAST) as live:
+        live.wait()
+        assert live.client is client
+        sight = live.sight("M")
+        assert (sight.status, sight.is_readable) == ("live", True)
+        assert sight.levels == venue.levels("M")
+        assert live.own_changes_after() == []
+        body = {
+            "market_ticker": "M", "side": "no", "ts_ms": 1_781_159_489_957, "price_dollars": "0.0100",
+            "delta_fp": "2.00", "client_order_id": "mine",
+        }  # fmt: skip
+        for clock in (1, 2, 3):
+            frame = {**body, "clock": venue.clock + clock}
+            venue.do(lambda frame=frame: venue.tell("orderbook_delta", "orderbook_delta", "M", frame))
+        until(lambda: len(live.own_changes()) == 3)
+        changes = live.own_changes_after()
+        assert [(each.ticker, each.side, each.price, each.change) for each in changes] == [
+            ("M", 1, 100, 200)
+        ] * 3
+        assert changes == sorted(changes, key=lambda each: each.clock)
+        assert live.own_changes_after(changes[0]) == changes[1:]
+        assert live.own_changes_after(changes[-1]) == []
+        with pytest.raises(InputError, match="not followed"):
+            live.sight("N")
+        venue.do(venue.fall_silent)
+        until(lambda: not live.sight("M").is_readable)
+        assert live.sight("M").levels is None
+
+
 # The sandbox, over its own server
 
 

@@ -58,7 +58,20 @@ class Quote(NamedTuple):
 
 
 class Sight(NamedTuple):
-    """One book at one moment: what a reader may know of it."""
+    """One book at one moment, in integers: what a reader may know of it.
+
+    Attributes
+    ----------
+    status, reason : str
+        As in `BookView.status`.
+    age : float
+        Since the book was last known to be right [s].
+    levels : Levels or None
+        ``bids`` and ``asks`` of the YES leg, best first, each a price [1/10 000 $] and a count
+        [1/100 contracts], as in `kalshi_research.money`; None where the book has no numbers.
+    seq, clock : int
+        Of the exchange; -1 where unknown.
+    """
 
     status: str
     reason: str
@@ -66,6 +79,11 @@ class Sight(NamedTuple):
     levels: Levels | None
     seq: int = -1
     clock: int = -1
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its levels are what the market is, or was when it was sampled."""
+        return self.status in _READABLE
 
 
 class BookView(ABC):
@@ -96,6 +114,26 @@ class BookView(ABC):
                 f"{' …' if len(mine) > 5 else ''}"
             )
         return names
+
+    @property
+    def client(self) -> Client:
+        """Whose markets they are."""
+        return self._client
+
+    def sight(self, ticker: str) -> Sight:
+        """One book as integers, without a frame: for what is drawn many times a second.
+
+        Parameters
+        ----------
+        ticker : str
+            One of the markets that are followed.
+
+        Returns
+        -------
+        Sight
+            What `book` makes a frame of.
+        """
+        return self._sights(self._followed([ticker]))[0]
 
     def book(self, ticker: str) -> pd.DataFrame:
         """One order book, with the columns of `get_orderbook`.
@@ -134,11 +172,11 @@ class BookView(ABC):
         frame.attrs[KEY] = self._source(
             "orderbooks/1",
             len(frame),
-            complete=all(sight.status in _READABLE for sight in sights),
+            complete=all(sight.is_readable for sight in sights),
             status=worst.status,
             reason=worst.reason,
             age=round(max((sight.age for sight in sights), default=_NAN), 3),
-            live=sum(sight.status in _READABLE for sight in sights),
+            live=sum(sight.is_readable for sight in sights),
             **({"seq": worst.seq, "clock": worst.clock} if len(sights) == 1 else {}),
         )
         return frame
@@ -161,7 +199,7 @@ class BookView(ABC):
         sights = self._sights(names, whole=False)
         frame = frames.book_levels(names, [sight.levels for sight in sights])
         frame.attrs[KEY] = self._source(
-            "quotes/1", len(names), complete=all(sight.status in _READABLE for sight in sights)
+            "quotes/1", len(names), complete=all(sight.is_readable for sight in sights)
         )
         found = quotes_of(frame)
         found["status"] = pd.array([sight.status for sight in sights], dtype="str")
