@@ -14,6 +14,7 @@ from faulty_exchange import until
 import kalshi_research as kr
 from kalshi_research.panels.book_model import BookModel
 from kalshi_research.panels.jobs import Jobs
+from kalshi_research.panels.tape import Print, Tape
 
 TICKER = "KXHIGHNY-26NOV21-B46.5"
 OTHER = "KXHIGHNY-26NOV21-B44.5"
@@ -173,15 +174,14 @@ def test_one_side_of_a_book_has_no_middle(sandbox: Any, model: BookModel) -> Non
 
 
 def test_each_trade_is_shown_once_the_newest_first_even_if_it_comes_late(model: BookModel) -> None:
-    from kalshi_research.panels.book_model import _Print
-
-    model._keep([_Print(time_ms, f"t{time_ms}", "YES", 4000, 100) for time_ms in range(1, 40)])
-    model._keep([_Print(39, "t39", "YES", 4000, 100), _Print(30, "late", "NO", 4100, 250)])
-    kept = list(model._tape.values())
+    tape = model.tape
+    tape.keep([Print(time_ms, f"t{time_ms}", "YES", 4000, 100) for time_ms in range(1, 40)])
+    tape.keep([Print(39, "t39", "YES", 4000, 100), Print(30, "late", "NO", 4100, 250)])
+    kept = tape.newest()
     assert len(kept) == 20
     assert [each.time_ms for each in kept] == sorted((each.time_ms for each in kept), reverse=True)
     assert [each.trade_id for each in kept].count("t39") == 1
-    assert "late" in model._tape
+    assert "late" in [each.trade_id for each in kept]
 
 
 def test_trades_that_were_before_are_there(sandbox: Any) -> None:
@@ -210,11 +210,9 @@ def test_what_was_traded_before_the_panel_is_there(sandbox: Any, model: BookMode
 
 
 def test_a_sweep_goes_from_the_best_price_to_the_worst(model: BookModel) -> None:
-    from kalshi_research.panels.book_model import _Print
-
-    model._keep(_Print(1, str(price), "NO", price, 100) for price in (4000, 4200, 4100))
-    model._keep(_Print(2, str(price), "YES", price, 100) for price in (5100, 5000, 5200))
-    newest_first = [(each.taker, each.price) for each in model._tape.values()]
+    model.tape.keep(Print(1, str(price), "NO", price, 100) for price in (4000, 4200, 4100))
+    model.tape.keep(Print(2, str(price), "YES", price, 100) for price in (5100, 5000, 5200))
+    newest_first = [(each.taker, each.price) for each in model.tape.newest()]
     assert newest_first == [
         ("YES", 5200), ("YES", 5100), ("YES", 5000), ("NO", 4000), ("NO", 4100), ("NO", 4200),
     ]  # fmt: skip
@@ -245,16 +243,36 @@ def newest(model: BookModel) -> list[str]:
 
 
 def test_a_trade_of_another_day_says_so() -> None:
-    from kalshi_research.panels.book_model import _Print, _rows
-
     noon, day = 1_767_268_800_000, 86_400_000  # 2026-01-01 12:00 UTC
-    tape = [_Print(noon + shift, f"t{shift}", "YES", 4000, 100) for shift in (0, -day)]
-    assert [row["cells"][0] for row in _rows(tape, date(2026, 1, 1))] == ["12:00:00", "Dec 31 12:00:00"]
-    assert [row["cells"][0] for row in _rows(tape, date(2026, 1, 2))] == [
-        "Jan 1 12:00:00",
-        "Dec 31 12:00:00",
-    ]
-    assert _rows(tape[:1], date.min)[0]["cells"][0] == "12:00:00"
+    tape = Tape(20)
+    tape.keep([Print(noon - day, "b", "YES", 4000, 100)])
+    assert [row["cells"][0] for row in tape.rows()] == ["12:00:00"]
+    tape.keep([Print(noon, "a", "YES", 4000, 100)])
+    tape.today = date(2026, 1, 1)
+    assert [row["cells"][0] for row in tape.rows()] == ["12:00:00", "Dec 31 12:00:00"]
+    tape.today = date(2026, 1, 2)
+    assert [row["cells"][0] for row in tape.rows()] == ["Jan 1 12:00:00", "Dec 31 12:00:00"]
+
+
+def test_why_there_are_no_trades(sandbox: Any, model: BookModel) -> None:
+    """Only what is known is said: of a market in which nobody has traded, that nobody has."""
+    from kalshi_research.streaming import stream
+
+    said: list[str] = []
+    model.observe(lambda change: said.append(change["new"]), "untraded")
+    model.ticker = TICKER
+    until(lambda: bool(model.trades))
+    assert said == ["Asking for the last trades…", "No trade yet."]
+    model.ticker = ""
+    assert model.untraded == ""
+    sandbox.faults.add("reject_then:400", "GET /markets/trades")
+    model.ticker = OTHER
+    until(lambda: model.untraded == "The last trades are not known.")
+    with stream(kr.connect(sandbox), [TICKER], ["books"]) as live:
+        panel = kr.BookPanel(live, TICKER, rate=200)
+        until(lambda: panel.model.book["live"])
+        until(lambda: panel.trades.empty == "This stream does not follow trades.")
+        panel.close()
 
 
 def test_trades_that_cannot_be_asked_for_are_said_and_the_book_goes_on(

@@ -70,18 +70,24 @@ def test_nothing_but_errors_is_kept_back() -> None:
         raise KeyboardInterrupt
 
 
-def test_a_thread_ends_with_the_jobs_it_was_for() -> None:
-    jobs = Jobs("ending")
-    jobs.do(lambda: None)
+def test_a_thread_lives_only_while_there_is_something_to_do() -> None:
+    jobs, free, threads = Jobs("ending"), threading.Event(), []
+    jobs.do(lambda: free.wait(10), lambda _: threads.append(threading.current_thread()))
+    jobs.do(lambda: threads.append(threading.current_thread()))
+    free.set()
     assert jobs.wait(10)
-    thread = jobs._thread
-    assert thread is not None
+    assert threads[0] is threads[1], "one thread for what waits"
+    threads[0].join(10)
+    assert not threads[0].is_alive()
     kept = weakref.ref(jobs)
     del jobs
     gc.collect()
     assert kept() is None
-    thread.join(10)
-    assert not thread.is_alive()
+    again = Jobs("ending")
+    for turn in range(200):  # one begins while the thread of the one before ends
+        again.do(lambda turn=turn: threads.append(turn))
+        assert again.wait(10)
+    assert threads[2:] == list(range(200))
 
 
 class Canvas:
@@ -133,6 +139,28 @@ def test_a_painter_ends(how: str) -> None:
         gc.collect()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_a_painter_that_rests_has_no_thread_and_paints_at_once_when_it_goes_on() -> None:
+    before = set(threading.enumerate())
+    canvas = Canvas()
+    painter = Painter(canvas.paint, rate=200, idle=60)
+    (thread,) = set(threading.enumerate()) - before
+    painter.soon()
+    until(lambda: len(canvas.times) == 1)
+    painter.pause()
+    painter.pause()
+    thread.join(10)
+    assert not thread.is_alive()
+    painter.soon()
+    assert set(threading.enumerate()) <= before
+    painter.resume()
+    painter.resume()
+    assert len(set(threading.enumerate()) - before) == 1
+    until(lambda: len(canvas.times) == 2)
+    painter.close()
+    painter.resume()
+    until(lambda: set(threading.enumerate()) <= before)
 
 
 def test_words_for_numbers_and_for_what_is_missing() -> None:

@@ -5,23 +5,24 @@ from __future__ import annotations
 import math
 import threading
 import time
-from datetime import UTC, date, datetime
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import traitlets
 
 from kalshi_research.market_data import get_trades
 from kalshi_research.market_data.tiers import exchange_time
-from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, fixed_text, to_count, to_price
+from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, to_count, to_price
 from kalshi_research.panels.jobs import Painter
+from kalshi_research.panels.tape import Print, Tape, prints
 from kalshi_research.panels.visibility import Watched
-from kalshi_research.panels.words import NOTHING, contracts
+from kalshi_research.panels.words import NOTHING, contracts, decimal
 from kalshi_research.portfolio import get_orders
 from kalshi_research.streaming import Stream, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+    from datetime import date
 
     import pandas as pd
 
@@ -39,17 +40,11 @@ _OWN_EVERY = 0.5
 _TRADES_EVERY = 0.25
 """The list of trades is drawn so often at most: nobody reads faster [s]."""
 _TRADES = 20
+_UNFOLLOWED: Final = "This stream does not follow trades."
+_ASKING: Final = "Asking for the last trades…"
+_UNKNOWN: Final = "The last trades are not known."
+_UNTRADED: Final = "No trade yet."
 _NO_BOOK: dict[str, Any] = {"bids": [], "asks": [], "mid": "", "live": False}
-
-
-class _Print(NamedTuple):
-    """A trade on the tape: time [ms], its id, what the taker bought, price and size in integers."""
-
-    time_ms: int
-    trade_id: str
-    taker: str
-    price: int
-    size: int
 
 
 class BookModel(Watched):
@@ -76,6 +71,8 @@ class BookModel(Watched):
         ``live``, ``stale`` and so on, with the age and the reason.
     trades : list of dict
         Rows for a `Table`, newest first.
+    untraded : str
+        Why there are none.
     note : str
         What went wrong.
     views : int or None
@@ -88,6 +85,7 @@ class BookModel(Watched):
     top = traitlets.Unicode()
     state = traitlets.Unicode("no market chosen")
     trades: traitlets.List[dict[str, Any]] = traitlets.List()
+    untraded = traitlets.Unicode()
     note = traitlets.Unicode()
 
     def __init__(
@@ -101,9 +99,9 @@ class BookModel(Watched):
         self._client: Client = source._client if isinstance(source, Stream) else source  # noqa: SLF001
         self._own: dict[tuple[str, int], int] = {}
         self._glow: dict[tuple[str, int], float] = {}
-        self._tape: dict[str, _Print] = {}
+        self.tape = Tape(_TRADES)
         self._tape_of = ""
-        self._today = date.min
+        self._missing_trades = _ASKING
         self._last_own: Any = None
         self._own_changed = self._own_asked = self._trades_shown = 0.0
         self._stops: list[Any] = []
@@ -112,6 +110,7 @@ class BookModel(Watched):
         self._painter = Painter(self._paint_for_somebody, rate=rate)
         self.observe(self._painter.soon, "views")
         self.observe(self._retitled, "ticker")
+        self.observe(self._rested, "resting")
         if self._stream is not None:
             self._listen(self._stream)
 
@@ -124,12 +123,27 @@ class BookModel(Watched):
 
     def _retitled(self, change: Any) -> None:
         with self._lock:  # no price of another market is clicked
-            self._own, self._glow, self._tape, self._tape_of = {}, {}, {}, ""
-            self.book, self.top, self.trades = _NO_BOOK, "", []
+            self._own, self._glow, self._tape_of, self._missing_trades = {}, {}, "", _ASKING
+            self.tape.clear()
+            self.book, self.top, self.trades, self.untraded = _NO_BOOK, "", [], ""
         self._jobs.do(lambda: self._follow(change["new"]), None, self._failed)
+
+    def _rested(self, change: Any) -> None:
+        self._painter.rest_or_resume(change)
+        self._jobs.do(lambda: self._follow(self.ticker), None, self._failed)
+
+    def _rest(self) -> None:
+        """Follow nothing; what was shown would soon not be so any more."""
+        self._let_go()
+        with self._lock:
+            self._own, self._glow, self._tape_of = {}, {}, ""
+            self.book, self.top, self.state = _NO_BOOK, "", "paused, because nobody looks"
 
     def _follow(self, ticker: str) -> None:
         if self._closed.is_set():
+            return
+        if self.resting:
+            self._rest()
             return
         self.note = ""
         if not ticker:
@@ -145,6 +159,8 @@ class BookModel(Watched):
                 self.close()
                 return
         else:
+            if not self._stops:
+                self._listen(live)
             others = [name for name in live.markets if name != ticker] if self._own_stream else []
             if ticker not in live.markets:
                 live.add([ticker])
@@ -192,14 +208,14 @@ class BookModel(Watched):
     def _traded(self, trade: Any) -> None:
         if trade.ticker == self.ticker:
             taker = str(trade.taker_side).upper()
-            self._keep([_Print(trade.time_ms, trade.trade_id, taker, trade.yes_price, trade.count)])
+            self.tape.keep([Print(trade.time_ms, trade.trade_id, taker, trade.yes_price, trade.count)])
             self._painter.soon()
 
     def _read_tape(self, live: Stream) -> None:
         """What a stream that was passed in has heard before this was listening."""
         if "trades" in live.channels:
             trades = live.trades()
-            self._keep(_prints(trades[trades["ticker"] == self.ticker].tail(_TRADES)))
+            self.tape.keep(prints(trades[trades["ticker"] == self.ticker].tail(_TRADES)))
 
     def _ask_for_tape(self, live: Stream, ticker: str) -> None:
         """What was traded before the stream told of trades; asked once it does, so none is missed."""
@@ -215,22 +231,22 @@ class BookModel(Watched):
                 exchange_time(self._client).date(),
             ),
             lambda found: self._set_tape(ticker, *found),
-            self._failed,
+            lambda error: self._no_tape(ticker, error),
         )
+
+    def _no_tape(self, ticker: str, error: BaseException) -> None:
+        with self._lock:
+            if ticker == self.ticker:
+                self._missing_trades = _UNKNOWN
+        self._failed(error)
 
     def _set_tape(self, ticker: str, trades: pd.DataFrame, today: date) -> None:
         with self._lock:
             if ticker == self.ticker:
-                self._today = today
-                self._keep(_prints(trades))
+                self.tape.today = today
+                self.tape.keep(prints(trades))
+                self._missing_trades = _UNTRADED
         self._painter.soon()
-
-    def _keep(self, prints: Iterable[_Print]) -> None:
-        """The newest trades, each once; some come late, after an outage."""
-        with self._lock:
-            self._tape |= {each.trade_id: each for each in prints}
-            newest = sorted(self._tape.values(), key=_in_order, reverse=True)[:_TRADES]
-            self._tape = {each.trade_id: each for each in newest}
 
     def _failed(self, error: BaseException) -> None:
         self.note = str(error)
@@ -240,18 +256,25 @@ class BookModel(Watched):
     def close(self) -> None:
         """Stop following; a stream that was passed in goes on."""
         self._closed.set()
-        for stop in self._stops:
-            stop()
-        self._stops.clear()
         self._painter.close()
-        if self._own_stream and self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        self._let_go()
         self.state = "closed"
+
+    def _let_go(self) -> None:
+        with self._lock:
+            stops, self._stops = self._stops, []
+            live = self._stream if self._own_stream else None
+            if live is not None:
+                self._stream = None
+        for stop in stops:
+            stop()
+        if live is not None:
+            live.close()
 
     # --- what is shown ----------------------------------------------------------------------------
 
     def _paint_for_somebody(self) -> None:
+        self.look_around()
         if self.is_watched:
             self.paint()
 
@@ -266,7 +289,7 @@ class BookModel(Watched):
         self._ask_for_tape(live, ticker)
         sight = live._sights([ticker])[0]  # noqa: SLF001 - what `Stream.book` makes a frame of
         with self._lock:
-            if ticker != self.ticker:
+            if ticker != self.ticker or self.resting:
                 return
             self._mark(live, now)
             bids, asks = sight.levels or ([], [])
@@ -280,7 +303,8 @@ class BookModel(Watched):
             self.state = _state(sight)
             if now - self._trades_shown >= _TRADES_EVERY:
                 self._trades_shown = now
-                self.trades = _rows(list(self._tape.values()), self._today)
+                self.trades = self.tape.rows()
+                self.untraded = self._missing_trades if "trades" in live.channels else _UNFOLLOWED
 
     def _mark(self, live: Stream, now: float) -> None:
         """Remember the levels that orders of this account have just changed."""
@@ -307,43 +331,8 @@ class BookModel(Watched):
         return shown
 
 
-def _prints(trades: pd.DataFrame) -> Iterable[_Print]:
-    for row in trades.reset_index().to_dict("records"):
-        yield _Print(
-            int(row["time"].timestamp() * 1000),
-            str(row["trade_id"]),
-            str(row["taker_side"]).upper(),
-            to_price(float(row["yes_price"])),
-            to_count(float(row["quantity"])),
-        )
-
-
-def _in_order(trade: _Print) -> tuple[int, int, str]:
-    """Trades of one instant are a sweep, as a rule: from the best price to the worst."""
-    worse = trade.price if trade.taker == "YES" else -trade.price
-    return trade.time_ms, worse, trade.trade_id
-
-
-def _rows(tape: Sequence[_Print], today: date) -> list[dict[str, Any]]:
-    """Rows for a `Table`; a trade of another day than today, which is the last one known, says so."""
-    moments = [datetime.fromtimestamp(trade.time_ms / 1000, UTC) for trade in tape]
-    last = max((today, *(moment.date() for moment in moments)))
-    return [_row(trade, at, last) for trade, at in zip(tape, moments, strict=True)]
-
-
-def _row(trade: _Print, moment: datetime, today: date) -> dict[str, Any]:
-    day = "" if moment.date() == today else f"{moment:%b} {moment.day} "
-    cells = [
-        f"{day}{moment:%H:%M:%S}",
-        f"takes {trade.taker}",
-        _price(trade.price),
-        contracts(trade.size / COUNT_SCALE),
-    ]
-    return {"key": trade.trade_id, "cells": cells}
-
-
 def _price(ticks: int | None) -> str:
-    return NOTHING if ticks is None else fixed_text(ticks, PRICE_SCALE).removesuffix("00")
+    return NOTHING if ticks is None else decimal(ticks, PRICE_SCALE)
 
 
 def _count(count: int) -> str:
@@ -360,7 +349,7 @@ def _middle(bids: Sequence[tuple[int, int]], asks: Sequence[tuple[int, int]]) ->
         return ""
     if bid is None or ask is None:
         return f"mid {NOTHING} · spread {NOTHING}"
-    middle = f"{(bid + ask) / 2 / PRICE_SCALE:.4f}".rstrip("0").ljust(4, "0")
+    middle = decimal((bid + ask) * 5, 10 * PRICE_SCALE)
     return f"mid {middle} · spread {_price(ask - bid)}"
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["BookPanel"]
 
 _TRADES = [
-    {"label": "Time (UTC)", "kind": "text"},
-    {"label": "Taker", "kind": "text"},
+    {"label": "Time (UTC)", "kind": "short"},
+    {"label": "Taker", "kind": "short"},
     {"label": "YES price", "kind": "number"},
     {"label": "Contracts", "kind": "number"},
 ]
@@ -67,13 +67,12 @@ class BookPanel(Panel):
         self.jobs = Jobs("book")
         self.model = model = BookModel(source, self.jobs, depth=depth, rate=rate)
         ladder = Ladder(heads=["YES bids", "Price", "YES asks (NO bids)"])
-        self.trades = trades = Table(
-            columns=_TRADES, label="Last trades", empty="No trade yet.", height="440px"
-        )
+        self.trades = trades = Table(columns=_TRADES, label="Last trades", empty="", height="440px")
         market, top = Plain(role="title"), Plain(role="number")
         state, note = Plain(role="quiet"), Plain(role="warn", live=True)
         widgets.dlink((model, "book"), (ladder, "book"))
         widgets.dlink((model, "trades"), (trades, "rows"))
+        widgets.dlink((model, "untraded"), (trades, "empty"))
         widgets.dlink((model, "ticker"), (market, "value"))
         widgets.dlink((model, "top"), (top, "value"))
         widgets.dlink((model, "state"), (state, "value"))

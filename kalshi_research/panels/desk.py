@@ -80,6 +80,10 @@ class Desk(Panel):
         self.layout.grid_gap = "14px"
         self.ticker = ticker
 
+    def _shown(self) -> None:
+        for panel in (self.book, self.order, self.portfolio):
+            panel._shown()  # noqa: SLF001 - its own kind
+
     def _pick(self, change: Any) -> None:
         picked = change["new"]
         if not picked:

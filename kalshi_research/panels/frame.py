@@ -10,6 +10,7 @@ import ipywidgets as widgets
 import traitlets
 
 from kalshi_research.errors import printable
+from kalshi_research.panels.kernel_time import follow_cells
 from kalshi_research.panels.views import Choice, Link, Plain, Presence
 
 if TYPE_CHECKING:
@@ -34,16 +35,24 @@ class Panel(widgets.VBox):
 
     def __init__(self, client: Client) -> None:
         self._exchange = client.environment.name
+        self._watched: Watched | None = None
         super().__init__()
+        follow_cells()
         self.badge = badge(client)
         self.layout = widgets.Layout(width="100%", min_width="0", grid_gap="8px")
         self.add_class("kr-panel")
 
     def _watch(self, model: Watched) -> Presence:
         """Tell a model whether anybody can see this; the part returned must stand in the panel."""
+        self._watched = model
         presence = Presence(layout=widgets.Layout(height="0", margin="0"))
         presence.on_msg(lambda _, message, __: model.attend(message))
         return presence
+
+    def _shown(self) -> None:
+        """A cell shows this."""
+        if self._watched is not None:
+            self._watched.shown()
 
     def __repr__(self) -> str:
         market = f" {printable(self.ticker, 40)}" if self.ticker else ""
@@ -51,6 +60,7 @@ class Panel(widgets.VBox):
 
     def _repr_mimebundle_(self, **more: Any) -> dict[str, Any]:
         shown: dict[str, Any] = super()._repr_mimebundle_(**more)
+        self._shown()
         # What a saved notebook shows before it is run.
         shown["text/plain"] = (
             f"{type(self).__name__} ({self._exchange}): not connected. "

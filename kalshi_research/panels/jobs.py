@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from kalshi_research.errors import KalshiError
 
@@ -23,7 +23,7 @@ Fail = Callable[[BaseException], None]
 
 
 class Jobs:
-    """One thread that does one thing after another.
+    """Does one thing after another, in a thread that lives while there is anything to do.
 
     Parameters
     ----------
@@ -46,9 +46,7 @@ class Jobs:
     """
 
     def __init__(self, name: str) -> None:
-        self._queue: queue.SimpleQueue[tuple[Work, Then | None, Fail | None] | None] = (
-            queue.SimpleQueue()
-        )
+        self._waiting: deque[tuple[Work, Then | None, Fail | None]] = deque()
         self._open = 0
         self._idle = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -72,13 +70,10 @@ class Jobs:
         """
         with self._idle:
             self._open += 1
+            self._waiting.append((work, then, fail))
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=_run, args=(weakref.ref(self), self._queue), name=self._name, daemon=True
-                )
+                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
-                weakref.finalize(self, self._queue.put, None)
-        self._queue.put((work, then, fail))
 
     def wait(self, seconds: float) -> bool:
         """Wait until all is done; False if it is not by then.
@@ -90,21 +85,18 @@ class Jobs:
         with self._idle:
             return self._idle.wait_for(lambda: not self._open, seconds)
 
-    def _done(self) -> None:
-        with self._idle:
-            self._open -= 1
-            self._idle.notify_all()
-
-
-def _run(
-    owner: weakref.ref[Jobs], jobs: queue.SimpleQueue[tuple[Work, Then | None, Fail | None] | None]
-) -> None:
-    while (job := jobs.get()) is not None:
-        _one(*job)
-        found = owner()
-        if found is not None:
-            found._done()  # noqa: SLF001 - its own thread
-        del found, job
+    def _work(self) -> None:
+        while True:
+            with self._idle:
+                if not self._waiting:
+                    self._thread = None
+                    return
+                job = self._waiting.popleft()
+            _one(*job)
+            del job  # it may be what keeps a panel alive
+            with self._idle:
+                self._open -= 1
+                self._idle.notify_all()
 
 
 def _one(work: Work, then: Then | None, fail: Fail | None) -> None:
@@ -176,40 +168,70 @@ class Painter:
     """
 
     def __init__(self, paint: Callable[[], None], *, rate: float, idle: float = 1.0) -> None:
-        self._new = threading.Event()
-        self._stop = threading.Event()
-        thread = threading.Thread(
-            target=_paint,
-            args=(weakref.WeakMethod(paint), self._new, self._stop, 1 / rate, idle),
-            name="kalshi-painter",
-            daemon=True,
-        )
-        thread.start()
+        self._paint = weakref.WeakMethod(paint)
+        self._least, self._idle = 1 / rate, idle
+        self._lock = threading.Lock()
+        self._closed = False
+        self._run: _Run | None = None
+        self._begin()
 
     def soon(self, *_: Any) -> None:
         """Something is new."""
-        self._new.set()
+        run = self._run
+        if run is not None:
+            run.new.set()
+
+    def pause(self) -> None:
+        """Paint no more and end the thread, until `resume`."""
+        with self._lock:
+            run, self._run = self._run, None
+        if run is not None:
+            run.stop.set()
+            run.new.set()
+
+    def resume(self) -> None:
+        """Paint at once, and again from now on."""
+        self._begin()
+        self.soon()
+
+    def rest_or_resume(self, change: Any) -> None:
+        """Follow a trait that says whether to rest."""
+        if change["new"]:
+            self.pause()
+        else:
+            self.resume()
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._run is not None or self._closed:
+                return
+            self._run = run = _Run(threading.Event(), threading.Event())
+            threading.Thread(
+                target=_paint,
+                args=(self._paint, run, self._least, self._idle),
+                name="kalshi-painter",
+                daemon=True,
+            ).start()
 
     def close(self) -> None:
         """Paint no more."""
-        self._stop.set()
-        self._new.set()
+        self._closed = True
+        self.pause()
 
 
-def _paint(
-    owner: weakref.WeakMethod[Any],
-    new: threading.Event,
-    stop: threading.Event,
-    least: float,
-    idle: float,
-) -> None:
+class _Run(NamedTuple):
+    new: threading.Event
+    stop: threading.Event
+
+
+def _paint(owner: weakref.WeakMethod[Any], run: _Run, least: float, idle: float) -> None:
     due = time.monotonic()
-    while not stop.wait(max(0.0, due - time.monotonic())):
-        new.wait(idle)
-        new.clear()
+    while not run.stop.wait(max(0.0, due - time.monotonic())):
+        run.new.wait(idle)
+        run.new.clear()
         due = time.monotonic() + least
         paint = owner()
-        if paint is None or stop.is_set():
+        if paint is None or run.stop.is_set():
             return
         with Outcome("a panel could not be drawn"):  # the next picture may be right again
             paint()

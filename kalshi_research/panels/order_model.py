@@ -11,7 +11,7 @@ import pandas as pd
 import traitlets
 
 from kalshi_research.errors import InputError, OrderUnknown
-from kalshi_research.money import PRICE_SCALE, complement, fixed_text, to_price
+from kalshi_research.money import PRICE_SCALE, complement, to_price
 from kalshi_research.panels.jobs import Painter
 from kalshi_research.panels.order_words import (
     blocked,
@@ -24,7 +24,7 @@ from kalshi_research.panels.order_words import (
 )
 from kalshi_research.panels.shared_reads import Account, MarketSnapshot, reads_of
 from kalshi_research.panels.visibility import Watched
-from kalshi_research.panels.words import capital, contracts, dollars
+from kalshi_research.panels.words import capital, contracts, decimal, dollars
 from kalshi_research.trading import OrderReport, OrderTicket, amend_order, cancel_order, create_order
 from kalshi_research.trading.desk import desk_of
 
@@ -110,6 +110,7 @@ class OrderModel(Watched):
         self.observe(lambda _: self.ticket.set_trait("confirmed", False), "expiry")
         self._painter = Painter(self._look_again, rate=1 / _EVERY, idle=_EVERY)
         self.observe(self._painter.soon, "views")
+        self.observe(self._painter.rest_or_resume, "resting")
         self._check_lock()
 
     def close(self) -> None:
@@ -131,6 +132,7 @@ class OrderModel(Watched):
         self._do(lambda: self._fetch(ticker), self._loaded)
 
     def _look_again(self) -> None:
+        self.look_around()
         self._check_lock()
         if self.ticker and self.is_watched and not self._jobs.busy and self.stage == "editing":
             ticker = self.ticker
@@ -198,14 +200,14 @@ class OrderModel(Watched):
         else:
             at = bisect_left(ladder, price) + (-1 if ticks < 0 else price in ladder)
         chosen = ladder[min(max(at, 0), len(ladder) - 1)]
-        self.ticket.price = fixed_text(chosen, PRICE_SCALE).removesuffix("00")
+        self.ticket.price = decimal(chosen, PRICE_SCALE)
 
     def pick(self, price: str) -> None:
         """Take over a YES price, seen from the outcome that is being written."""
         ticks = to_price(price)
         if self.ticket.outcome == "no":
             ticks = complement(ticks)
-        self.ticket.price = fixed_text(ticks, PRICE_SCALE).removesuffix("00")
+        self.ticket.price = decimal(ticks, PRICE_SCALE)
 
     def check(self) -> None:
         """Look at the market again and show what exactly would be sent."""

@@ -63,7 +63,7 @@ class OrderPanel(Panel):
     def __init__(self, client: Client, ticker: str = "") -> None:
         self.jobs = Jobs("orders")
         self.model = OrderModel(client, self.jobs)
-        self.model.views = 0
+        self.model.put_aside()
         super().__init__(client)
         self.children = (
             line(self.badge, self._text("ticker", "title"), self._text("title")),

@@ -87,6 +87,7 @@ class PortfolioModel(Watched):
         if client.signed:
             self._painter = Painter(self._look_again, rate=1 / _EVERY, idle=_EVERY)
             self.observe(self._painter.soon, "views")
+            self.observe(self._painter.rest_or_resume, "resting")
         else:
             self.note = "This client has no key, so it has no portfolio."
 
@@ -102,6 +103,7 @@ class PortfolioModel(Watched):
         self._ask(0.0)
 
     def _look_again(self) -> None:
+        self.look_around()
         if self.is_watched and not self._jobs.busy:
             self._ask(_EVERY / 4)
 
@@ -283,7 +285,7 @@ def _positions(found: dict[str, Any]) -> list[dict[str, Any]]:
                     f"{contracts(abs(held))} {'YES' if held > 0 else 'NO'}",
                     money(values[0]),
                     dollars(mark["bid"]),
-                    _middle(mark["mid"]),
+                    dollars(mark["mid"]),
                     money(values[3]),
                     _signed(values[4]),
                     _signed(values[5]),
@@ -341,7 +343,3 @@ def _signed(amount: Any) -> str:
     if amount is None or pd.isna(amount):
         return NOTHING
     return f"+{money(amount)}" if float(amount) > 0 else money(amount)
-
-
-def _middle(price: Any) -> str:
-    return NOTHING if pd.isna(price) else f"{price:.4f}".rstrip("0").ljust(4, "0")

@@ -70,7 +70,7 @@ class PortfolioPanel(Panel):
     def __init__(self, client: Client) -> None:
         self.jobs = Jobs("portfolio")
         self.model = model = PortfolioModel(client, self.jobs)
-        model.views = 0
+        model.put_aside()
         super().__init__(client)
         again = button("Refresh", model.refresh, tip="Ask again")
         widgets.dlink((model, "busy"), (again, "disabled"))

@@ -135,7 +135,8 @@ class Table(anywidget.AnyWidget):
     Attributes
     ----------
     columns : list of dict
-        ``label`` and ``kind``: ``text``, ``number``, ``spark`` (a list of numbers) or ``action``;
+        ``label`` and ``kind``: ``text``, ``short`` (text that stays on one line), ``number``,
+        ``spark`` (a list of numbers) or ``action``;
         ``from`` says that it needs room: shown in a ``medium`` or only in a ``wide`` table.
     rows : list of dict
         ``key``, ``cells`` (what is shown) and, where that sorts differently, ``order``.

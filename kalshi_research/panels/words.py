@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 
-from kalshi_research.money import PRICE_SCALE, fixed_text, to_price
+from kalshi_research.money import MONEY_SCALE, fixed_text
 
-__all__ = ["NOTHING", "capital", "contracts", "dollars", "moment", "money", "text"]
+__all__ = ["NOTHING", "capital", "contracts", "decimal", "dollars", "moment", "money", "text"]
 
 NOTHING = "–"
 
@@ -36,17 +37,37 @@ def capital(words: str) -> str:
     return f"{words[:1].upper()}{words[1:]}"
 
 
-def dollars(price: Any) -> str:
-    """A price with the cents and, where it has them, the fractions of a cent.
+def decimal(value: int, scale: int) -> str:
+    """A number of dollars, with cents and then as many digits as it needs: how all prices are spelled.
+
+    Parameters
+    ----------
+    value : int
+        In units of ``1/scale`` dollar.
+    scale : int
+        A power of ten.
 
     Examples
     --------
-    >>> dollars(0.4), dollars(0.4275), dollars(float("nan"))
-    ('0.40', '0.4275', '–')
+    >>> decimal(4000, 10_000), decimal(4270, 10_000), decimal(42755, 100_000)
+    ('0.40', '0.427', '0.42755')
     """
-    if pd.isna(price):
+    text = fixed_text(value, scale)
+    cents = text.index(".") + 3
+    return text[:cents] + text[cents:].rstrip("0")
+
+
+def dollars(price: Any) -> str:
+    """A price, spelled like all others, to a millionth of a dollar.
+
+    Examples
+    --------
+    >>> dollars(0.4), dollars(0.427), dollars(0.4275), dollars(float("nan"))
+    ('0.40', '0.427', '0.4275', '–')
+    """
+    if price is None or pd.isna(price):
         return NOTHING
-    return fixed_text(to_price(price), PRICE_SCALE).removesuffix("00")
+    return decimal(round(Decimal(str(price)) * MONEY_SCALE), MONEY_SCALE)
 
 
 def money(amount: Any) -> str:

@@ -1,4 +1,6 @@
 // Both sides of a book around the mid, drawn at most once a frame. Text nodes only.
+const digits = (price) => String(price).split('.')[1]?.length ?? 0;
+
 export default {
   render({ model, el }) {
     el.classList.add('kr', 'tex2jax_ignore', 'mathjax_ignore');
@@ -47,13 +49,16 @@ export default {
       });
     };
 
-    const write = (row, side, [price, size, own, changed], largest) => {
+    const write = (row, side, [price, size, own, changed], largest, most) => {
       const [left, button, right] = row.children;
       row.dataset.price = price;
       row.dataset.side = side;
       row.classList.toggle('changed', Boolean(changed));
       button.className = `price ${side}`;
       button.textContent = price;
+      // Points stand above each other: noughts that nobody sees make up for missing digits.
+      const missing = most - digits(price);
+      button.dataset.pad = `${missing === most && most ? '.' : ''}${'0'.repeat(missing)}`;
       const yours = own ? `, ${own} of them yours` : '';
       button.setAttribute('aria-label', `${side} ${price}, ${size} contracts${yours}`);
       const [here, there] = side === 'bid' ? [left, right] : [right, left];
@@ -65,7 +70,7 @@ export default {
       there.children[1].textContent = '';
       there.children[2].textContent = '';
     };
-    const fill = (side, levels, largest) => {
+    const fill = (side, levels, largest, most) => {
       const pool = pools[side];
       while (pool.length < levels.length) {
         const row = line();
@@ -74,11 +79,11 @@ export default {
       }
       pool.forEach((row, at) => {
         const level = levels[at];
-        const is = level === undefined ? '' : JSON.stringify([level, largest]);
+        const is = level === undefined ? '' : JSON.stringify([level, largest, most]);
         if (row.is === is) return; // most levels stay as they are
         row.is = is;
         row.hidden = level === undefined;
-        if (level !== undefined) write(row, side, level, largest);
+        if (level !== undefined) write(row, side, level, largest, most);
       });
     };
 
@@ -94,9 +99,10 @@ export default {
       box.classList.toggle('stopped', !book.live);
       const sizes = [...book.asks, ...book.bids].map((level) => String(level[1]));
       const largest = Math.max(1, ...sizes.map(Number));
+      const most = Math.max(0, ...[...book.asks, ...book.bids].map(([price]) => digits(price)));
       box.style.setProperty('--digits', Math.max(3, ...sizes.map((text) => text.length)));
-      fill('ask', [...book.asks].reverse(), largest);
-      fill('bid', book.bids, largest);
+      fill('ask', [...book.asks].reverse(), largest, most);
+      fill('bid', book.bids, largest, most);
       if (mid.textContent !== book.mid) mid.textContent = book.mid;
       const rows = shown();
       if (!rows.some((row) => row.children[1].tabIndex === 0)) {

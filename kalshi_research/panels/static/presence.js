@@ -1,4 +1,5 @@
 // Tells the kernel whether a person can see the panel that this stands in. Draws nothing.
+const AGAIN = 30000; // ms
 let views = 0;
 
 export default {
@@ -12,7 +13,14 @@ export default {
       said = seen;
     };
     const look = () => say(inside && document.visibilityState === 'visible');
-    const gone = () => say(false);
+    const gone = () => {
+      said = null;
+      model.send({ view, gone: true });
+    };
+    // A browser that dies says no goodbye: who can see says so again and again.
+    const again = setInterval(() => {
+      if (said && !el.closest('.jupyter-widgets-disconnected')) model.send({ view, seen: true });
+    }, AGAIN);
     const observer = new IntersectionObserver((entries) => {
       inside = entries.at(-1).isIntersecting;
       look();
@@ -27,12 +35,15 @@ export default {
     let waiting = requestAnimationFrame(watch);
     document.addEventListener('visibilitychange', look);
     window.addEventListener('pagehide', gone);
+    window.addEventListener('pageshow', look);
     look();
     return () => {
+      clearInterval(again);
       cancelAnimationFrame(waiting);
       observer.disconnect();
       document.removeEventListener('visibilitychange', look);
       window.removeEventListener('pagehide', gone);
+      window.removeEventListener('pageshow', look);
       gone();
     };
   },

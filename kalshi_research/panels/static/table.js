@@ -21,6 +21,19 @@ function spark(values) {
   return svg;
 }
 
+// Digits behind the point: -1 for what is no number.
+function digits(text) {
+  const found = /^[^\d]?[^\d]?[\d,]+(?:\.(\d+))?$/.exec(text ?? '');
+  return found ? (found[1] ?? '').length : -1;
+}
+
+// What puts the points of a column above each other: noughts that nobody sees.
+function padding(text, most) {
+  const own = digits(text);
+  if (own < 0 || own >= most) return '';
+  return `${own ? '' : '.'}${'0'.repeat(most - own)}`;
+}
+
 function compare(a, b) {
   if (a === b) return 0;
   if (a === null || a === '') return 1;
@@ -42,7 +55,7 @@ export default {
     };
     const act = (key) => model.send({ act: key });
 
-    const cell = (column, row, at) => {
+    const cell = (column, row, at, most) => {
       const td = document.createElement('td');
       td.className = `${column.kind} ${column.from || ''}`;
       if (column.kind === 'spark') td.append(spark(row.cells[at] || []));
@@ -61,8 +74,9 @@ export default {
         }
       } else {
         const text = document.createElement('div');
-        text.className = 'clip';
+        text.className = column.kind === 'number' ? 'figure' : 'clip';
         text.textContent = row.cells[at] ?? '';
+        if (column.kind === 'number') text.dataset.pad = padding(row.cells[at], most);
         td.title = row.cells[at] ?? '';
         td.append(text);
       }
@@ -126,12 +140,15 @@ export default {
       table.setAttribute('aria-label', model.get('label'));
       table.createTHead().insertRow().append(...columns.map(header));
       const body = table.createTBody();
+      const most = columns.map(({ kind }, at) =>
+        kind === 'number' ? rows.reduce((so, row) => Math.max(so, digits(row.cells[at])), 0) : 0,
+      );
       rows.forEach((row) => {
         const tr = body.insertRow();
         tr.tabIndex = -1;
         tr.dataset.key = row.key;
         tr.setAttribute('aria-selected', String(row.key === selected));
-        tr.append(...columns.map((column, at) => cell(column, row, at)));
+        tr.append(...columns.map((column, at) => cell(column, row, at, most[at])));
         tr.addEventListener('click', () => choose(row.key));
       });
       const all = [...body.rows];
@@ -164,7 +181,7 @@ export default {
       }
     });
     draw();
-    model.on('change:rows change:columns change:selected change:height change:label', draw);
+    model.on('change:rows change:columns change:selected change:height change:label change:empty', draw);
     return () => model.off(null, draw);
   },
 };
