@@ -45,6 +45,10 @@ FAST = StreamOptions(
     tick=0.01,
 )
 """All intervals, forty times as short."""
+PATIENT = StreamOptions(
+    close_timeout=0.5, backoff=0.02, most_backoff=0.1, stable_after=0.5, command_rate=2_000.0, tick=0.01
+)
+"""Quick to come back, but a busy machine is not taken for a dead one."""
 
 Frame = dict[str, Any]
 Mangle = Callable[[Frame], "list[Frame | bytes | str]"]

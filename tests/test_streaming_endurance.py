@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -18,7 +20,7 @@ import pytest
 from soak.memory import MARKETS
 from soak.memory import soak as soak_memory
 from soak.recorder import ANY, soak
-from stream_faults import FAST, Faulty, until
+from stream_faults import PATIENT, Faulty, until
 from test_streaming_faults import handles, serving, trade_row
 from test_streaming_live import same_books
 from test_streaming_poll import books
@@ -95,7 +97,7 @@ def test_after_a_sleep_no_book_is_live_with_old_prices(
 ) -> None:
     """Two hours go by in a moment, by one clock or both; the connection has not noticed."""
     clocks = Clocks(monkeypatch)
-    with stream(venue.client(), NAMES, ("books", "trades"), options=FAST) as live:
+    with stream(venue.client(), NAMES, ("books", "trades"), options=PATIENT) as live:
         live.wait()
         before = time.time()
         venue.do(lambda: venue.trade("M0", "T0", int(before * 1000)))
@@ -126,10 +128,10 @@ def test_after_a_sleep_no_book_is_live_with_old_prices(
             until(lambda: live.health.backfilled == 2)
             assert live.trades()["is_late"].sum() == 2
         assert live.health.reconnects == 1
-        assert any("the machine slept for 2:00:00" in text for text in live.health.problems)
+        assert any("the machine slept for 2:00:0" in text for text in live.health.problems)
     holes = read_recording(tmp_path).holes
     assert holes["kind"].tolist() == ["begin", "break", "end"]
-    assert holes["note"].iloc[1] == "the machine slept for 2:00:00"
+    assert re.fullmatch(r"the machine slept for 2:00:0\d", holes["note"].iloc[1]), "busy, then asleep"
 
 
 def test_what_was_on_its_way_before_a_sleep_makes_no_book_live(
@@ -166,7 +168,8 @@ def test_a_clock_that_is_set_back_changes_nothing(
     venue: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clocks = Clocks(monkeypatch)
-    with stream(venue.client(), NAMES, options=FAST) as live:
+    options = dataclasses.replace(PATIENT, audit_every=0.25)
+    with stream(venue.client(), NAMES, options=options) as live:
         live.wait()
         clocks.wall = -3600
         audits = live.health.audits
@@ -200,10 +203,7 @@ def test_two_hundred_broken_connections_leave_nothing_and_each_is_a_row(
 ) -> None:
     """With trades, a consumer, questions after each outage and a recorder."""
     rng = random.Random(11)
-    options = StreamOptions(**{
-        **{name: getattr(FAST, name) for name in StreamOptions.__slots__},
-        "backoff": 0.001, "most_backoff": 0.004, "rows": 100, "waiting": 50,
-    })  # fmt: skip
+    options = dataclasses.replace(PATIENT, backoff=0.001, most_backoff=0.004, rows=100, waiting=50)
     serving(venue, trades=[trade_row(number, time.time()) for number in range(3)])
     at_first = threading.active_count(), handles()
     with stream(venue.client(), NAMES, ("books", "trades"), options=options) as live:
@@ -257,10 +257,17 @@ from jupyter_client.manager import start_new_kernel
 
 manager, client = start_new_kernel(kernel_name="python3")
 
-def run(code):
+def run(code, interrupt=False):
     out = []
-    client.execute_interactive(code, timeout=60, output_hook=lambda message: out.append(
-        message["content"].get("text", "") or message["content"].get("ename", "")))
+
+    def hear(message):
+        content = message["content"]
+        if interrupt and content.get("text", "").startswith("begun"):
+            threading.Timer(0.3, manager.interrupt_kernel).start()
+        else:
+            out.append(content.get("text", "") or content.get("ename", ""))
+
+    client.execute_interactive(code, timeout=60, output_hook=hear)
     return "".join(out).strip()
 
 try:
@@ -273,10 +280,7 @@ live = kr.stream(client, markets).wait()
 recorder = live.record({sys.argv[1]!r}, every="100ms")
 print(type(__import__("asyncio").get_running_loop()).__name__ != "")'''))
     for code in ("for _ in live: pass", "while True: recorder.flush()", "async for _ in live: pass"):
-        interrupting = threading.Timer(1.0, manager.interrupt_kernel)
-        interrupting.start()
-        print(run(code))
-        interrupting.join()
+        print(run("print('begun', flush=True)\\n" + code, interrupt=True))
     print(run("recorder.flush(); health = live.health"))
     print(run("print(recorder.acknowledged, health.lost, health.reconnects)"))
 finally:
