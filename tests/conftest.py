@@ -6,6 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is. The gate draws the same ones each time.
+settings.register_profile("desk", deadline=None)
+settings.register_profile("gate", deadline=None, derandomize=True)
+settings.load_profile("gate" if os.environ.get("KALSHI_RESEARCH_CI") == "1" else "desk")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -659,7 +659,7 @@ def books(draw: st.DrawFn) -> Book:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(books())
 def test_no_view_is_an_involution_and_swaps_the_legs(book: Book) -> None:
     frame = frame_of(book)
@@ -674,7 +674,7 @@ def test_no_view_is_an_involution_and_swaps_the_legs(book: Book) -> None:
     assert one["spread"] == other["spread"] or np.isnan(one["spread"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(books())
 def test_any_book_gives_the_exact_quotes(book: Book) -> None:
     expected = oracle_quotes(book)
@@ -682,7 +682,7 @@ def test_any_book_gives_the_exact_quotes(book: Book) -> None:
     np.testing.assert_array_equal(found[list(expected)].to_numpy(), list(expected.values()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(books())
 def test_curves_rise_with_distance(book: Book) -> None:
     curve = depth_curve(frame_of(book))
@@ -693,7 +693,7 @@ def test_curves_rise_with_distance(book: Book) -> None:
         assert side["cumulative"].iloc[-1] == pytest.approx(side["quantity"].sum())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(books(), st.sampled_from(["yes", "no"]), counts)
 def test_any_order_gives_the_exact_cost(book: Book, side: str, count: int) -> None:
     wanted = Fraction(count, 100)

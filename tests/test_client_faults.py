@@ -112,7 +112,7 @@ def test_the_signed_path_is_the_path_on_the_wire(held) -> None:
 def test_no_text_in_a_path_is_sent_as_something_else_than_was_signed(held) -> None:
     with StubServer([OK]) as server, client_of(server, held, signed=True) as client:
 
-        @settings(max_examples=200, deadline=None)
+        @settings(max_examples=200)
         @given(st.text(max_size=12) | st.text("./%?#\\ A-_~:;,+@\r\n\0", max_size=8))
         def ask(segment: str) -> None:
             count = len(server.seen)

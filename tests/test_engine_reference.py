@@ -382,7 +382,7 @@ class Both:
             assert Fraction(ours.filled, 100) == order.filled
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(actions, min_size=1, max_size=40))
 def test_the_engine_does_what_the_naive_exchange_does(steps: list[Any]) -> None:
     both = Both()

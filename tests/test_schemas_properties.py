@@ -71,7 +71,6 @@ def wire_trade(number: int, trade: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(trades, st.integers(1, 7))
-@settings(deadline=None)
 def test_trades_arrive_exactly_in_the_order_of_time(made: list[dict[str, Any]], size: int) -> None:
     wire = [wire_trade(number, trade) for number, trade in enumerate(made)]
     decoder = TRADES.decoder()
@@ -90,7 +89,6 @@ def test_trades_arrive_exactly_in_the_order_of_time(made: list[dict[str, Any]], 
 
 
 @given(st.lists(st.tuples(st.integers(1, 99), st.integers(1, 10**6)), min_size=1, max_size=20))
-@settings(deadline=None)
 def test_both_dialects_are_the_same_frame(made: list[tuple[int, int]]) -> None:
     new, old = [], []
     for number, (cents, count) in enumerate(made):
@@ -120,7 +118,6 @@ ladders = st.dictionaries(st.integers(1, 4_900), counts, max_size=25)
 
 
 @given(st.lists(st.tuples(ladders, ladders), min_size=1, max_size=6), st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_books_are_complete_ordered_and_add_up(
     books: list[tuple[dict[int, int], dict[int, int]]], rng: Any
 ) -> None:
@@ -153,7 +150,6 @@ def test_books_are_complete_ordered_and_add_up(
 
 
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 3)), min_size=1, max_size=20))
-@settings(deadline=None)
 def test_the_size_decides_whether_a_quote_is_one(quotes: list[tuple[int, int]]) -> None:
     wire = [
         {
@@ -183,7 +179,6 @@ def test_a_decimal_text_is_the_nearest_double(number: str) -> None:
 
 
 @given(st.binary(max_size=60))
-@settings(deadline=None)
 def test_no_bytes_escape_as_another_error(body: bytes) -> None:
     for decoder in (TRADES.decoder(), ORDERBOOKS.decoder(["A"])):
         try:
@@ -205,7 +200,7 @@ json_values = st.recursive(
     ),
     json_values,
 )
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_any_value_of_a_field_is_typed_or_refused(field: str, value: Any) -> None:
     trade = wire_trade(1, {"price": 4_200, "count": 100, "micros": 1, "ticker": "A", "side": "yes"})
     decoder = TRADES.decoder()
@@ -223,7 +218,7 @@ known = ("count", "yes_price", "no_price", "price", "price_dollars")
 
 
 @given(text.filter(lambda name: name not in known), json_values)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_any_new_field_is_kept_or_named(field: str, value: Any) -> None:
     trade = wire_trade(1, {"price": 4_200, "count": 100, "micros": 1, "ticker": "A", "side": "yes"})
     decoder = TRADES.decoder()

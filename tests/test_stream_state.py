@@ -821,14 +821,14 @@ def run(  # noqa: C901
 SCRIPTS = st.lists(st.tuples(st.sampled_from(FAULTS), st.integers(1, 12)), max_size=10)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 2**32), script=SCRIPTS)
 @example(seed=1, script=[(fault, 3) for fault in FAULTS])
 def test_a_live_book_is_the_true_book_under_every_fault(seed: int, script: Script) -> None:
     assert run(seed, script, clocks=True).compared > 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     seed=st.integers(0, 2**32),
     script=st.lists(
