@@ -43,6 +43,7 @@ from __future__ import annotations
 
 import html
 import re
+import reprlib
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -106,7 +107,10 @@ def printable(text: object, limit: int = 200) -> str:
     >>> printable("a\nb\x1b[31m")
     'a\\nb\\x1b[31m'
     """
-    said = text if isinstance(text, str) else _told(text, str, limit)
+    try:
+        said = str(text)
+    except Exception:  # noqa: BLE001 - a message must not fail over the value it shows
+        said = _SHORT.repr(text)
     escaped = _UNPRINTABLE.sub(
         lambda m: m.group().encode("unicode_escape", "surrogatepass").decode("ascii"),
         said[: limit + 1],
@@ -117,60 +121,34 @@ def printable(text: object, limit: int = 200) -> str:
 def quoted(value: object, limit: int = 60) -> str:
     """A value as Python writes it, made safe for one line of a message.
 
-    However large, deep or strange it is: no more of it is written than is shown, and what cannot be
-    written, such as a whole number of 5,000 digits, is named by its kind.
+    However large, deep or strange it is, no more of it is written than can be shown.
 
     Examples
     --------
     >>> quoted("0.56"), quoted([1, None]), quoted(10**5000)
     ("'0.56'", '[1, None]', '<int of about 5,000 digits>')
     """
-    return printable(_written(value, limit), limit)
+    return printable(_SHORT.repr(value), limit)
 
 
-_BRACKETS: dict[object, tuple[str, str, str]] = {
-    list.__repr__: ("[", "]", "[]"),
-    tuple.__repr__: ("(", ")", "()"),
-    set.__repr__: ("{", "}", "set()"),
-    dict.__repr__: ("{", "}", "{}"),
-}
-# What the ``__repr__`` of other classes raises, and of numbers that are too long.
-_UNSPEAKABLE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-_DIGITS_A_BIT = 0.30103
-_LONG = 1_000  # bits
+class _Short(reprlib.Repr):
+    """``repr`` of any value within bounds, which names what cannot be written by its kind."""
+
+    _DIGITS_A_BIT = 0.30103
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxlong = self.maxother = 1_000  # the end is cut, not the middle
+        self.maxlist = self.maxtuple = self.maxset = self.maxdict = 20
+
+    def repr_int(self, x: int, level: int) -> str:
+        try:
+            return super().repr_int(x, level)
+        except ValueError:
+            return f"<int of about {x.bit_length() * self._DIGITS_A_BIT:,.0f} digits>"
 
 
-def _written(value: object, room: int) -> str:
-    """What ``repr`` would say, or as much of it as there is room for."""
-    if isinstance(value, (str, bytes)):
-        return repr(value[: room + 1])
-    brackets = _BRACKETS.get(type(value).__repr__)
-    if brackets is not None and isinstance(value, (list, tuple, set, dict)):
-        left, right, nothing = brackets
-        return f"{left}{_inside(value, room - 1)}{right}" if value else nothing
-    return _told(value, repr, room)
-
-
-def _inside(items: list[Any] | tuple[Any, ...] | set[Any] | dict[Any, Any], room: int) -> str:
-    text = ""
-    for item in items:
-        if len(text) > room:  # the rest would not be shown
-            return text
-        text += (", " if text else "") + _written(item, room - len(text))
-        if isinstance(items, dict):
-            text += ": " + _written(items[item], room - len(text))
-    return f"{text}," if isinstance(items, tuple) and len(items) == 1 else text
-
-
-def _told(value: object, say: Callable[[object], str], limit: int) -> str:
-    """What a value says of itself; its kind where it says nothing, or too much."""
-    kind = type(value).__name__[:limit]
-    if isinstance(value, int) and value.bit_length() > _LONG:  # Python writes no more than so many
-        return f"<{kind} of about {value.bit_length() * _DIGITS_A_BIT:,.0f} digits>"
-    try:
-        return say(value)
-    except _UNSPEAKABLE:
-        return f"<{kind}>"
+_SHORT = _Short()
 
 
 class KalshiError(Exception):
