@@ -16,6 +16,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from hypothesis import given
@@ -150,6 +151,12 @@ DEMO = [
         ' Table(columns=columns, rows=rows), Table(columns=columns, empty="No row at all."),'
         ' Ladder(book=book), Ladder(), Link(href="javascript:alert(1)", text="Page")])'
     ),
+    code(
+        'weeks = [[0.25, None, 0.75, 0.5], [0.3], ["<b>", "0.2", None], [0.4, 0.4], "text"]\n'
+        'rows = [{"key": str(i), "cells": [f"week {i}", week]} for i, week in enumerate(weeks)]\n'
+        'columns = [{"label": "Market", "kind": "text"}, {"label": "Week", "kind": "spark"}]\n'
+        "Table(columns=columns, rows=rows)"
+    ),
     code('pd.DataFrame([["x" * 30] * 12], columns=[f"wide_{i}" for i in range(12)])'),
     code('print("left out")', "remove-cell"),
     code('print("also left out")', "remove-output"),
@@ -219,7 +226,8 @@ def test_provenance_names_source_parameters_and_versions(demo: str) -> None:
 
 def test_figures_are_drawings_inside_the_page(demo: str) -> None:
     images = [a for tag, a in Page(demo).tags if tag == "img"]
-    drawings = [a["src"] for a in images if a["src"].startswith("data:image/svg+xml;base64,")]
+    figures = [a["src"] for a in images if a.get("alt") == "figure"]
+    drawings = [source for source in figures if source.startswith("data:image/svg+xml;base64,")]
     assert len(drawings) == 1
     drawing = base64.b64decode(drawings[0].partition(",")[2]).decode()
     assert drawing.startswith("<svg")
@@ -277,6 +285,23 @@ def test_panels_are_lines_and_tables_of_what_they_showed(demo: str) -> None:
     assert re.search(r"0\.44\s*17\s*mid 0\.425\s*5\s*13\s*0\.41", text)
     assert "The book was not current." in text
     assert "javascript" not in demo
+
+
+def test_spark_lines_are_drawn_from_their_numbers(demo: str) -> None:
+    """Only numbers make a line: x from 0 to 100, the lowest value at 20, the highest at 2."""
+    soup = BeautifulSoup(demo, "html.parser")
+    rows = {
+        row.td.get_text(): row.find("img")
+        for row in soup.find_all("tr")
+        if row.td and row.td.get_text().startswith("week ")
+    }
+    assert [name for name, image in rows.items() if image is None] == ["week 1", "week 2", "week 4"]
+    drawing = base64.b64decode(rows["week 0"]["src"].partition(",")[2]).decode()
+    (line,) = BeautifulSoup(drawing, "html.parser").find_all("polyline")
+    assert line["points"] == "0,20 66.7,2 100,11"
+    assert rows["week 0"]["alt"] == "from 0.25 to 0.50, lowest 0.25, highest 0.75"
+    flat = base64.b64decode(rows["week 3"]["src"].partition(",")[2]).decode()
+    assert "0,20 100,20" in flat
 
 
 def test_widgets_stand_as_threads_left_them_after_their_cells_had_ended(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ _NUMBER = re.compile(r"[-+−]?[$]?[\d,]*\.?\d+(?:e[-+]?\d+)?[%¢]?|[-+−]?inf"
 _MISSING = frozenset(("NaN", "NaT", "None", "<NA>", "nan", "", "–", "—", "-"))
 _LONG = 34
 _GAP = 2.4
+_DRAWING = 14
 _PORTRAIT = 150
 _LANDSCAPE = 230
 _HEADINGS = ("h2", "h3", "h4", "h5", "h6")
@@ -47,7 +48,7 @@ def _mark_cells(rows: Sequence[Sequence[Tag]]) -> None:
             if len(text) > _LONG:
                 _add_class(cell, "long")
             if cell.name == "td":
-                kind = _kind_of_cell(text)
+                kind = "words" if cell.find("img") else _kind_of_cell(text)
                 _add_class(cell, kind)
                 kinds.setdefault(position, set()).add(kind)
     for row in rows:
@@ -74,7 +75,8 @@ def _width(rows: Sequence[Sequence[Tag]]) -> int:
     for row in rows:
         for position, cell in enumerate(row):
             if not cell.get("colspan"):
-                needed = min(len(cell.get_text(strip=True)), _LONG) + _GAP
+                drawn = _DRAWING if cell.find("img") else 0
+                needed = max(min(len(cell.get_text(strip=True)), _LONG), drawn) + _GAP
                 widest[position] = max(widest.get(position, 0), needed)
     return round(sum(widest.values()))
 

@@ -6,12 +6,13 @@ import html
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from kalshi_research.report.sparks import spark
+
 __all__ = ["fields", "view"]
 
 _HOME = "kalshi_research.panels.views."
 _ROWS = 12
 """So many rows of a table are shown; on the screen it scrolls."""
-_WITHOUT_TEXT = ("spark", "action")
 
 
 def view(state: Mapping[str, Any]) -> str | None:
@@ -82,9 +83,13 @@ def _table(state: Mapping[str, Any]) -> str:
     rows: Sequence[Mapping[str, Any]] = state.get("rows", [])
     if not rows:
         return f'<div class="widget panel quiet">{html.escape(str(state.get("empty", "")))}</div>'
-    kept = [at for at, column in enumerate(columns) if column.get("kind") not in _WITHOUT_TEXT]
-    heads = [(str(columns[at].get("label", "")), columns[at].get("kind") == "number") for at in kept]
-    lines = [[row["cells"][at] for at in kept] for row in rows[:_ROWS]]
+    kinds = [column.get("kind") for column in columns]
+    kept = [at for at, kind in enumerate(kinds) if kind != "action"]
+    heads = [(str(columns[at].get("label", "")), kinds[at] == "number") for at in kept]
+    lines = [
+        [_Drawing(spark(row["cells"][at])) if kinds[at] == "spark" else row["cells"][at] for at in kept]
+        for row in rows[:_ROWS]
+    ]
     more = len(rows) - _ROWS
     rest = f'<div class="widget panel quiet">and {more:,} more</div>' if more > 0 else ""
     return f"{_drawn(heads, lines)}{rest}"
@@ -108,6 +113,12 @@ def _ladder(state: Mapping[str, Any]) -> str:
     return _framed(heads, body)
 
 
+class _Drawing(str):
+    """Markup of our own."""
+
+    __slots__ = ()
+
+
 _Heads: TypeAlias = Sequence[tuple[str, bool]]
 """Names of columns, and whether they are of numbers."""
 
@@ -124,7 +135,7 @@ def _framed(heads: _Heads, body: str) -> str:
 def _lines(heads: _Heads, lines: Iterable[Sequence[object]]) -> Iterator[str]:
     for cells in lines:
         shown = "".join(
-            f"<td{_of(number)}>{html.escape(str(cell))}</td>"
+            f"<td{_of(number)}>{cell if isinstance(cell, _Drawing) else html.escape(str(cell))}</td>"
             for cell, (_, number) in zip(cells, heads, strict=True)
         )
         yield f"<tr>{shown}</tr>"
