@@ -103,7 +103,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_record(record: argparse.ArgumentParser) -> None:
-    record.add_argument("tickers", nargs="+", metavar="TICKER")
+    record.description = (
+        "Record order books and trades of markets, every message as it comes, until Ctrl-C. Needs a "
+        "key: KALSHI_DEMO_KEY_ID and KALSHI_DEMO_PRIVATE_KEY_PATH, or KALSHI_PROD_...; the sandbox has "
+        "its own. kalshi_research.read_recording(FOLDER) reads it back."
+    )
+    record.add_argument("tickers", nargs="+", metavar="TICKER", help="such as KXHIGHNY-26NOV21-B46.5")
     record.add_argument(
         "-e",
         "--environment",
@@ -112,7 +117,11 @@ def _add_record(record: argparse.ArgumentParser) -> None:
         help="sandbox (the default), demo, prod or the loopback URL of a sandbox",
     )
     record.add_argument(
-        "-c", "--channels", default="books,trades", metavar="LIST", help="default: books,trades"
+        "-c",
+        "--channels",
+        default="books,trades",
+        metavar="LIST",
+        help="default: books,trades; also tickers, lifecycle; of the account: fills, orders, positions",
     )
     record.add_argument(
         "-o",
@@ -120,7 +129,7 @@ def _add_record(record: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("recordings"),
         metavar="FOLDER",
-        help="default: recordings",
+        help="default: recordings; several recordings may lie in one",
     )
     record.add_argument(
         "--speed",
@@ -129,7 +138,12 @@ def _add_record(record: argparse.ArgumentParser) -> None:
         metavar="X",
         help="of the simulated exchange: seconds that go by in a second; default: 1",
     )
-    record.add_argument("--every", default="5s", metavar="TIME", help="how often what came is written")
+    record.add_argument(
+        "--every",
+        default="5s",
+        metavar="TIME",
+        help="how often what came is written: a crash loses no more; default: 5s",
+    )
     record.add_argument("--duration", type=float, metavar="SECONDS", help="default: until Ctrl-C")
 
 
@@ -248,7 +262,11 @@ def _record(options: argparse.Namespace) -> int:
         own = options.environment == "sandbox" and not os.environ.get(SANDBOX_URL_VARIABLE)
         target = stack.enter_context(start_sandbox(speed=options.speed)) if own else options.environment
         client = stack.enter_context(connect(target))
-        terminal.say(f"Recording into {where} ({client.environment.banner}). Ctrl-C stops it.")
+
+        def begin() -> None:
+            begun.set()
+            terminal.say(f"Recording into {where} ({client.environment.banner}). Ctrl-C stops it.")
+
         try:
             last = record_until(
                 stop,
@@ -258,7 +276,7 @@ def _record(options: argparse.Namespace) -> int:
                 channels=[name.strip() for name in options.channels.split(",")],
                 every=options.every,
                 duration=options.duration,
-                begun=begun.set,
+                begun=begin,
                 report=terminal.status,
                 tell=lambda problem: terminal.say(f"! {problem}"),
             )

@@ -383,7 +383,10 @@ def test_the_record_command_says_what_is_wrong(
     monkeypatch.setattr("kalshi_research.cli._stop_at_signals", lambda *events: None)
     url = f"http://127.0.0.1:{venue.port}"
     assert main(["record", "M0", "-e", url, "-o", os.fspath(tmp_path / "a")]) == 2
-    assert "needs a key" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert out == "", "nothing is being recorded"
+    assert "needs a key" in err
+    assert "KALSHI_SANDBOX_KEY_ID and KALSHI_SANDBOX_PRIVATE_KEY_PATH" in err
     assert main(["record", "M0", "-c", "candles", "-o", os.fspath(tmp_path / "a")]) == 2
     assert "no channel" in capsys.readouterr().err
     for duration in ("-1", "0", "nan"):

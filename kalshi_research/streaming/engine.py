@@ -442,7 +442,9 @@ def _close(engine: Engine) -> None:
 def check_key(client: Client) -> None:
     """Refuse a client that cannot open a stream."""
     if not client.signed:
+        names = f"KALSHI_{client.environment.name.upper()}_"
         raise ConfigError(
             "a stream needs a key, and this client has none; nothing was sent.\n"
-            "Pass key_id= and private_key= to connect(), or sample books with kr.poll(client, tickers)."
+            f"Pass key_id= and private_key= to connect(), or set {names}KEY_ID and "
+            f"{names}PRIVATE_KEY_PATH;\nwithout a key kr.poll(client, tickers) samples books."
         )

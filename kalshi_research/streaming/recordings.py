@@ -265,7 +265,8 @@ class Recording:
         return replay_book(self, **{"before_snapshot": "flag", **options})
 
     def __repr__(self) -> str:
-        return f"<Recording {printable(self.folder, 80)}: {len(self.runs)} runs>"
+        count = len(self.runs)
+        return f"<Recording {printable(self.folder, 80)}: {count} {'run' if count == 1 else 'runs'}>"
 
 
 def _decoded(decode: Any, text: bytes) -> Event | None:
