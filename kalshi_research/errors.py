@@ -95,6 +95,9 @@ _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
 
+# What the ``__str__`` of other classes raises, and of numbers that are too long.
+_UNSPEAKABLE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
 
 def printable(text: object, limit: int = 200) -> str:
     r"""Foreign text made safe for one line of a message or a log.
@@ -109,7 +112,7 @@ def printable(text: object, limit: int = 200) -> str:
     """
     try:
         said = str(text)
-    except Exception:  # noqa: BLE001 - a message must not fail over the value it shows
+    except _UNSPEAKABLE:
         said = _SHORT.repr(text)
     escaped = _UNPRINTABLE.sub(
         lambda m: m.group().encode("unicode_escape", "surrogatepass").decode("ascii"),
@@ -140,6 +143,9 @@ class _Short(reprlib.Repr):
         super().__init__()
         self.maxstring = self.maxlong = self.maxother = 1_000  # the end is cut, not the middle
         self.maxlist = self.maxtuple = self.maxset = self.maxdict = 20
+
+    def repr_bytes(self, x: bytes, _level: int) -> str:
+        return repr(x[: self.maxstring])
 
     def repr_int(self, x: int, level: int) -> str:
         try:
