@@ -59,7 +59,7 @@ class Progress:
         self.close()
 
 
-def progress(total: int | None, unit: str, *, enabled: bool | None = None) -> Progress:
+def progress(total: int | None, unit: str, *, enabled: bool | None = None, what: str = "") -> Progress:
     """Start a progress bar.
 
     Parameters
@@ -71,6 +71,8 @@ def progress(total: int | None, unit: str, *, enabled: bool | None = None) -> Pr
     enabled : bool, optional
         Force it on or off. By default ``KALSHI_RESEARCH_PROGRESS`` decides, and without
         that the presence of a notebook or terminal.
+    what : str
+        Said before the bar.
 
     Returns
     -------
@@ -88,7 +90,16 @@ def progress(total: int | None, unit: str, *, enabled: bool | None = None) -> Pr
     from tqdm.auto import tqdm
 
     # A walk that is over in half a second needs no bar.
-    return Progress(tqdm(total=total, unit=f" {unit}", leave=False, delay=0.5, dynamic_ncols=True))
+    return Progress(
+        tqdm(
+            total=total,
+            unit=f" {unit}",
+            leave=False,
+            delay=0.5,
+            dynamic_ncols=True,
+            desc=what or None,
+        )
+    )
 
 
 def _wanted() -> bool:

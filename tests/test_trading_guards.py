@@ -1060,8 +1060,8 @@ def test_a_desk_that_is_opened_by_two_threads_is_one(venue: Venue, monkeypatch) 
 
     def opened_by(middle: Callable[[], None]) -> Any:
         class Slow(Journal):
-            def __init__(self, path: Path) -> None:
-                super().__init__(path)
+            def __init__(self, path: Path, **options: Any) -> None:
+                super().__init__(path, **options)
                 middle()
 
         monkeypatch.setattr(desks, "Journal", Slow)

@@ -416,12 +416,14 @@ def test_a_list_of_orders_must_be_one(venue: Venue) -> None:
 
 
 def test_an_order_that_another_version_wrote_down_is_said_to_be_one(venue: Venue) -> None:
-    from kalshi_research.trading.desk import desk_of
+    from kalshi_research.trading.intents import line_of
     from kalshi_research.trading.journal import Intent
     from kalshi_research.trading.terms import OrderTerms
 
     newer = {**OrderTerms("T", "buy", "yes", 4200, 500).stored(), "iceberg": 5}
-    desk_of(venue.client).journal.write(Intent("k", "create", "UNKNOWN", "s", newer))
-    with pytest.warns(kr.errors.OpenOrdersWarning, match="1 not accounted for"):
-        refused(venue, lambda: place(venue), "this version cannot read", kr.KalshiError)
-    refused(venue, lambda: kr.get_open_orders(venue.client), "this version cannot read", kr.KalshiError)
+    with Path(venue.desk.journal.path).open("ab") as stream:
+        stream.write(line_of(Intent("k", "create", "UNKNOWN", "s", newer)))
+    refused(venue, lambda: place(venue), "line .1. that this version cannot read", kr.KalshiError)
+    refused(venue, lambda: kr.get_open_orders(venue.client), "version cannot read", kr.KalshiError)
+    with pytest.raises(kr.KalshiError, match="this version cannot read"):
+        OrderTerms.restored(newer)

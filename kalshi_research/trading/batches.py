@@ -20,6 +20,7 @@ from kalshi_research.errors import (
 )
 from kalshi_research.schemas.order_facts import Receipt, receipt_of
 from kalshi_research.trading.accounting import account
+from kalshi_research.trading.afterwards import once_sent
 from kalshi_research.trading.placing import (
     check_key,
     echo_problem,
@@ -35,6 +36,7 @@ from kalshi_research.trading.requests import creates_request
 
 if TYPE_CHECKING:
     from kalshi_research.trading.desk import Desk
+    from kalshi_research.trading.journal import Intent
     from kalshi_research.trading.terms import OrderTerms
 
 __all__ = ["place_all"]
@@ -109,18 +111,39 @@ def _account_for(
     desk: Desk, rows: Sequence[tuple[OrderTerms, str]], answers: Sequence[Receipt | KalshiError]
 ) -> list[OrderReport]:
     judged = {}
-    for (terms, key), answer in zip(rows, answers, strict=True):
-        receipt = answer if isinstance(answer, Receipt) else None
-        cause = answer if isinstance(answer, KalshiError) else None
-        judged[key] = judge(desk, terms, key, receipt, cause)
-    left = [key for key, intent in judged.items() if intent.open]
-    judged |= settle(desk, left, desk.pace.seconds(desk.pace.patience))
+    with once_sent(f"the batch of {len(rows)} orders", lambda _: _look_again(desk, rows)):
+        for (terms, key), answer in zip(rows, answers, strict=True):
+            judged[key] = judge(desk, terms, key, *_sides(answer))
+        left = [key for key, intent in judged.items() if intent.open]
+        judged |= settle(desk, left, desk.pace.seconds(desk.pace.patience))
+    return _reports(desk, rows, judged, answers)
+
+
+def _sides(answer: Receipt | KalshiError | None) -> tuple[Receipt | None, KalshiError | None]:
+    return (
+        answer if isinstance(answer, Receipt) else None,
+        answer if isinstance(answer, KalshiError) else None,
+    )
+
+
+def _look_again(desk: Desk, rows: Sequence[tuple[OrderTerms, str]]) -> list[OrderReport]:
+    """What became of a batch, when nothing but the journal and the exchange says it."""
+    keys = [key for _, key in rows]
+    judged = settle(desk, keys, desk.pace.seconds(desk.pace.patience))
+    known = [(terms, key) for terms, key in rows if key in judged]
+    return _reports(desk, known, judged, [None] * len(known))
+
+
+def _reports(
+    desk: Desk,
+    rows: Sequence[tuple[OrderTerms, str]],
+    judged: Mapping[str, Intent],
+    answers: Sequence[Receipt | KalshiError | None],
+) -> list[OrderReport]:
     reports = []
     for (terms, key), answer in zip(rows, answers, strict=True):
-        receipt = answer if isinstance(answer, Receipt) else None
-        cause = answer if isinstance(answer, KalshiError) else None
         try:
-            report = report_for(desk, judged[key], terms, receipt, cause)
+            report = report_for(desk, judged[key], terms, *_sides(answer))
         except (OrderRejected, OrderNotPlaced, OrderUnknown, AuthError) as error:
             report = report_of(desk.client, judged[key], terms, error=error)
         reports.append(report)

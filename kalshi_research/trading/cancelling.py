@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ from kalshi_research.errors import (
     printable,
 )
 from kalshi_research.schemas.order_facts import OrderFacts, Receipt, receipt_of
+from kalshi_research.trading.afterwards import once_sent
 from kalshi_research.trading.changing import begin_change
 from kalshi_research.trading.journal import Intent
 from kalshi_research.trading.placing import DEFINITE
@@ -27,9 +29,11 @@ from kalshi_research.trading.requests import Request, cancel_request
 from kalshi_research.trading.settling import find_order
 from kalshi_research.trading.standing import terms_of
 from kalshi_research.trading.terms import OrderTerms
+from kalshi_research.trading.waiting import Wait
 
 if TYPE_CHECKING:
     from kalshi_research.trading.desk import Desk
+    from kalshi_research.trading.pace import Sighting
 
 __all__ = ["cancel", "cancelled"]
 
@@ -48,39 +52,89 @@ def cancel(desk: Desk, order_id: str, ticker: str, subaccount: int | None = None
     OrderUnknown
         If it is not known what it ended as.
     """
-    pace = desk.pace
     request = cancel_request(order_id, ticker, subaccount=subaccount, dialect=desk.dialect)
+    absence = Absence(desk, order_id, ticker)
     key = begin_change(desk, "cancel", order_id, {"ticker": ticker, "subaccount": subaccount})
-    ends, pause, missing = pace.monotonic() + pace.seconds(pace.patience), 0.1, False
-    again_at = float("inf")
+    with once_sent(
+        f"the cancel of order {order_id}", lambda _: cancel(desk, order_id, ticker, subaccount)
+    ):
+        return _follow(desk, key, request, absence)
+
+
+def _follow(desk: Desk, key: str, request: Request, absence: Absence) -> OrderReport:
+    """Send a cancel, again where that may help, until it is known what its order ended as."""
+    pace, order_id, missing, again_at = desk.pace, absence.order_id, False, 0.0
     cause: KalshiError | None = None
-    while True:
-        if not missing or pace.monotonic() >= again_at:
-            receipt, cause = _try_cancel(desk, key, request)
-            if receipt is not None:
-                return cancelled(desk, key, order_id, receipt)
-            missing = isinstance(cause, NotFoundError)
-            # It is finished, and reads lag; if they still do not say so then, something is wrong.
-            again_at = pace.monotonic() + pace.margin
-        order = _shown(desk, order_id, ticker)
-        if order is not None and order.finished:
-            return _ended(desk, key, order, cause)
-        if pace.monotonic() >= ends:
-            break
-        pace.sleep(pace.seconds(pause))
-        pause = min(pause * 2, 2.0)
-    if missing and order is None and desk.journal.order(order_id) is None:
+    with Wait(pace, pace.seconds(pace.patience), f"the end of order {order_id}") as wait:
+        while True:
+            if not missing or pace.monotonic() >= again_at:
+                receipt, cause = _try_cancel(desk, key, request)
+                if receipt is not None:
+                    return cancelled(desk, key, order_id, receipt)
+                missing = isinstance(cause, NotFoundError)
+                # It is finished, and reads lag; if they still do not say so then, something is wrong.
+                again_at = pace.monotonic() + pace.margin
+            order = absence.look(wanted=missing)
+            if order is not None and order.finished:
+                return _ended(desk, key, order, cause)
+            if (missing and absence.proven) or not wait.rest():
+                break
+    if missing and absence.proven:
         desk.journal.note(key, state="REJECTED", note="not found")
         raise NotFoundError(
             404,
             code="not_found",
-            message=f"{ticker} has no order {printable(order_id, 60)} of yours",
+            message=f"{absence.ticker} has no order {printable(order_id, 60)} of yours",
             method="DELETE",
             path=f"/portfolio/orders/{order_id}",
             hint="Nothing was cancelled. get_orders(client) lists your orders.",
         ) from cause
     intent = desk.journal.note(key, state="UNKNOWN", note="the exchange does not show its end yet")
     raise _unknown_cancel(desk, intent) from cause
+
+
+class Absence:
+    """Looks for an order, and whether it means something that it is not there.
+
+    An order that this journal placed is there, whatever reads show; they lag. One that it does not
+    know cannot be an order of ours that was taken late: whoever names its id has seen it before. So
+    it would be shown by reads that are complete up to the beginning of the call, and one that
+    these do not show, in live and historical orders, does not exist.
+
+    Attributes
+    ----------
+    proven : bool
+        Whether it is known not to exist.
+    """
+
+    def __init__(self, desk: Desk, order_id: str, ticker: str) -> None:
+        self.order_id, self.ticker, self.proven = order_id, ticker, False
+        self._desk, self._began = desk, desk.pace.now()
+        self._ours = desk.journal.order(order_id) is not None
+        self._missed_at: float | None = None
+
+    def look(self, *, wanted: bool) -> OrderFacts | None:
+        """The order as it is shown, or None; whether that proves something is asked if `wanted`."""
+        desk, seen = self._desk, None
+        if wanted and not self._ours:
+            with suppress(KalshiError):
+                seen = desk.observe()  # before the order is read
+        try:
+            order = find_order(desk, self.order_id, self.ticker)
+        except KalshiError:
+            return None
+        if order is None and seen is not None:
+            self._judge(seen)
+        return order
+
+    def _judge(self, seen: Sighting) -> None:
+        desk = self._desk
+        if not desk.clock.covers(seen, desk.clock.there(self._began)):
+            return
+        # A simulated clock may stand still; where it does, time has to pass instead.
+        self._missed_at = seen.asked if self._missed_at is None else self._missed_at
+        apart = desk.pace.seconds(desk.pace.looks_apart) if desk.client.simulated else 0.0
+        self.proven = seen.asked - self._missed_at >= apart
 
 
 def _try_cancel(desk: Desk, key: str, request: Request) -> tuple[Receipt | None, KalshiError | None]:

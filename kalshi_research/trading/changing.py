@@ -21,6 +21,7 @@ from kalshi_research.errors import (
     printable,
 )
 from kalshi_research.schemas.order_facts import OrderFacts, Receipt, receipt_of
+from kalshi_research.trading.afterwards import once_sent
 from kalshi_research.trading.journal import Intent
 from kalshi_research.trading.placing import DEFINITE
 from kalshi_research.trading.refusing import refused_change
@@ -177,7 +178,7 @@ def _carry_out(
     """Send a change once, and account for it whatever comes back; `filled` was so before."""
     intent = desk.journal.get(key)
     order_id = intent.order_id if intent is not None else ""
-    cause: KalshiError | None = None
+    receipt, cause = None, None
     try:
         receipt = receipt_of(desk.send(request))
         if receipt.order_id != order_id or not fits(receipt):
@@ -187,10 +188,18 @@ def _carry_out(
         raise error from None
     except KalshiError as error:
         cause = error
-    else:
-        said = _said(desk, receipt, after, filled)
+    with once_sent(f"the change of order {order_id}", lambda _: resolve_change(desk, key)):
+        said = None if receipt is None or cause else _said(desk, receipt, after, filled)
         if said is not None:
             return _report(desk, desk.journal.note(key, state="ACKED", note="", **said))
+        intent = _look_up(desk, key, order_id, after, cause)
+    return _outcome(desk, intent, cause)
+
+
+def _look_up(
+    desk: Desk, key: str, order_id: str, after: OrderTerms, cause: KalshiError | None
+) -> Intent:
+    """What became of a change whose answer does not say it."""
     desk.gave_up[key] = desk.pace.monotonic()
     if isinstance(cause, ApiError) and cause.status in DEFINITE:
         desk.journal.note(key, state="REJECTED", note=printable(cause.code or str(cause.status), 60))
@@ -201,8 +210,7 @@ def _carry_out(
         else str(cause).splitlines()[0].rstrip(".")
     )
     desk.journal.note(key, state="UNKNOWN", note=printable(why, 120))
-    intent = settle_changes(desk, [key], desk.pace.seconds(desk.pace.patience))[key]
-    return _outcome(desk, intent, cause)
+    return settle_changes(desk, [key], desk.pace.seconds(desk.pace.patience))[key]
 
 
 def _said(desk: Desk, receipt: Receipt, after: OrderTerms, before: int | None) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from kalshi_research.errors import ConfigError, InputError, KalshiError, NotFoun
 from kalshi_research.market_data.arguments import check_client
 from kalshi_research.trading.evidence import watermark
 from kalshi_research.trading.journal import Intent, Journal
+from kalshi_research.trading.lines import problem_of
 from kalshi_research.trading.pace import ExchangeClock, Pace, Sighting
 from kalshi_research.trading.places import JOURNAL_VARIABLE, journal_path
 from kalshi_research.trading.proof import as_found
@@ -336,7 +337,7 @@ def journal_at(path: Path) -> Journal:
         key = (os.getpid(), path)
         journal = _journals.get(key)
         if journal is None:
-            journal = _journals[key] = Journal(path)
+            journal = _journals[key] = Journal(path, check=problem_of)
         return journal
 
 

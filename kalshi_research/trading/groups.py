@@ -17,6 +17,7 @@ from kalshi_research.trading.desk import desk_of
 from kalshi_research.trading.placing import DEFINITE
 from kalshi_research.trading.requests import group_request
 from kalshi_research.trading.terms import check_ticker
+from kalshi_research.trading.waiting import Wait
 
 if TYPE_CHECKING:
     from kalshi_research.client import Client
@@ -179,26 +180,24 @@ def delete_order_group(client: Client, order_group: str) -> None:
 def _repeat(desk: Desk, request: Request, group: str, *, gone_is_done: bool = False) -> Any:
     """Send what may be sent again until its outcome is known."""
     desk.require_permission()
-    pace = desk.pace
-    ends, pause, tries = pace.monotonic() + pace.seconds(pace.patience), 0.1, 0
-    while True:
-        tries += 1
-        try:
-            return desk.send(request)
-        except ApiError as error:
-            if gone_is_done and error.status == 404 and tries > 1:
-                return None  # the first one did it
-            if isinstance(error, NotFoundError):
-                raise _no_group(error, request, known=group in desk.deleted_groups) from error
-            if error.status in DEFINITE and error.status != 429:
-                raise
-            problem: KalshiError = error
-        except (TransportError, DecodeError) as error:
-            problem = error
-        if pace.monotonic() >= ends:
-            raise problem
-        pace.sleep(pace.seconds(pause))
-        pause = min(pause * 2, 2.0)
+    pace, tries = desk.pace, 0
+    with Wait(pace, pace.seconds(pace.patience), f"a word about order group {group}") as wait:
+        while True:
+            tries += 1
+            try:
+                return desk.send(request)
+            except ApiError as error:
+                if gone_is_done and error.status == 404 and tries > 1:
+                    return None  # the first one did it
+                if isinstance(error, NotFoundError):
+                    raise _no_group(error, request, known=group in desk.deleted_groups) from error
+                if error.status in DEFINITE and error.status != 429:
+                    raise
+                problem: KalshiError = error
+            except (TransportError, DecodeError) as error:
+                problem = error
+            if not wait.rest():
+                raise problem
 
 
 def _no_group(error: NotFoundError, request: Request, *, known: bool) -> NotFoundError:

@@ -94,5 +94,5 @@ def parsed_line(line: bytes) -> Intent | None:
         if int(mark, 16) != zlib.crc32(text):
             return None
         return _decoded(text)
-    except (ValueError, msgspec.MsgspecError):
+    except (ValueError, RecursionError, msgspec.MsgspecError):
         return None

@@ -29,7 +29,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from kalshi_research.errors import JournalError, printable
+from kalshi_research.errors import JournalError, printable, quoted
 from kalshi_research.trading.handles import open_own, read_from, sync_folder, write_all
 from kalshi_research.trading.intents import OPEN, SETTLED, Intent, line_of, parsed_line
 from kalshi_research.trading.locks import hold, release, try_hold
@@ -50,6 +50,8 @@ class Journal:
     ----------
     path : Path
         In a folder that exists and belongs to the user alone.
+    check : callable, optional
+        What of an intent cannot be acted on, in words; empty for nothing.
 
     Attributes
     ----------
@@ -59,8 +61,9 @@ class Journal:
         Which thread of this process is busy with which intent, or was.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, check: Callable[[Intent], str] = lambda _: "") -> None:
         self.path = path
+        self._check = check
         self.session = secrets.token_hex(8)
         self._intents: dict[str, Intent] = {}
         self._open: dict[str, Intent] = {}
@@ -359,12 +362,13 @@ class Journal:
             raise self._unusable("read", error) from None
         for line in whole.splitlines(keepends=True):
             found = parsed_line(line)
-            if found is not None:
+            problem = self._check(found) if found is not None else ""
+            if found is not None and not problem:
                 self._keep(found)
             elif not line.endswith(_TORN):
                 number = self._lines + 1
                 self._forget()
-                raise self._damage(f"has a damaged line ({number})")
+                raise self._unreadable(number, line, problem)
             # Last, so that a line is read twice rather than not at all.
             self._offset += len(line)
             self._lines += 1
@@ -384,11 +388,20 @@ class Journal:
         for known in (self._intents, self._open, self._orders):
             known.clear()
 
-    def _damage(self, what: str) -> JournalError:
+    def _unreadable(self, number: int, line: bytes, problem: str) -> JournalError:
+        if not problem:
+            text = line.decode(errors="replace").rstrip("\n")
+            return self._damage(f"has a damaged line ({number}): {quoted(text, 60)}")
+        return self._damage(
+            f"has a line ({number}) that this version cannot read, because {problem}",
+            "Use the version that wrote it. Or look",
+        )
+
+    def _damage(self, what: str, look: str = "Look") -> JournalError:
         self._damaged = True
         return JournalError(
             f"the order journal {printable(self.path)} {what}; nothing was sent.\n"
-            "Look at your orders on the exchange, then rename that file: a new one will be begun."
+            f"{look} at your orders on the exchange, then rename that file: a new one will be begun."
         )
 
 

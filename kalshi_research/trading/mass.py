@@ -18,6 +18,7 @@ from kalshi_research.errors import (
     OrderUnknown,
 )
 from kalshi_research.schemas.order_facts import receipt_of
+from kalshi_research.trading.afterwards import once_sent
 from kalshi_research.trading.cancelling import cancel, cancelled
 from kalshi_research.trading.changing import begin_change
 from kalshi_research.trading.desk import desk_of, order_id_of
@@ -28,6 +29,7 @@ from kalshi_research.trading.reading import bad_subaccount
 from kalshi_research.trading.report import OrderReport
 from kalshi_research.trading.requests import cancel_all_request, cancels_request
 from kalshi_research.trading.standing import known_order
+from kalshi_research.trading.waiting import Wait
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,11 +120,13 @@ def _cancel_places(desk: Desk, places: list[_Place]) -> list[OrderReport]:
         # A cancel may be sent again; what is left goes one by one.
         receipts = [None] * len(places)
     reports = []
-    for (order_id, ticker, subaccount), key, receipt in zip(places, keys, receipts, strict=True):
-        if receipt is not None:
-            reports.append(cancelled(desk, key, order_id, receipt))
-        else:
-            reports.append(_singly(desk, key, order_id, ticker, subaccount))
+    what = f"the cancel of {len(places)} orders"
+    with once_sent(what, lambda _: _cancel_places(desk, places)):
+        for (order_id, ticker, subaccount), key, receipt in zip(places, keys, receipts, strict=True):
+            if receipt is not None:
+                reports.append(cancelled(desk, key, order_id, receipt))
+            else:
+                reports.append(_singly(desk, key, order_id, ticker, subaccount))
     return reports
 
 
@@ -234,26 +238,25 @@ def _resting(desk: Desk, subaccount: int | None) -> list[OrderFacts]:
 def _send_cancel_all(desk: Desk, subaccount: int | None) -> None:
     """Send it until it is confirmed: a second one changes nothing."""
     pace = desk.pace
-    ends, pause = pace.monotonic() + pace.seconds(pace.patience), 0.1
-    while True:
-        try:
-            answer = desk.send(cancel_all_request(subaccount=subaccount))
-        except (InputError, ConfigError, NotSentError, AuthError):
-            raise
-        except KalshiError as error:
-            if isinstance(error, ApiError) and error.status in DEFINITE and error.status != 429:
+    with Wait(pace, pace.seconds(pace.patience), "the cancel of everything") as wait:
+        while True:
+            try:
+                answer = desk.send(cancel_all_request(subaccount=subaccount))
+            except (InputError, ConfigError, NotSentError, AuthError):
                 raise
-            problem = error
-        else:
-            if answer is None:  # 204: there is nothing to be said
-                return
-            problem = DecodeError("the answer to cancelling everything is not the promised one")
-        if pace.monotonic() >= ends:
-            raise OrderUnknown(
-                "it is not known whether everything was cancelled.\n"
-                "Orders may still rest. Calling again is harmless.",
-                known=str(problem).splitlines()[0],
-                resolver=lambda _: _send_cancel_all(desk, subaccount),
-            ) from problem
-        pace.sleep(pace.seconds(pause))
-        pause = min(pause * 2, 2.0)
+            except KalshiError as error:
+                if isinstance(error, ApiError) and error.status in DEFINITE and error.status != 429:
+                    raise
+                problem = error
+            else:
+                if answer is None:  # 204: there is nothing to be said
+                    return
+                problem = DecodeError("the answer to cancelling everything is not the promised one")
+            if not wait.rest():
+                break
+    raise OrderUnknown(
+        "it is not known whether everything was cancelled.\n"
+        "Orders may still rest. Calling again is harmless.",
+        known=str(problem).splitlines()[0],
+        resolver=lambda _: _send_cancel_all(desk, subaccount),
+    ) from problem

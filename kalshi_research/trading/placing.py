@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import uuid
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -24,6 +25,7 @@ from kalshi_research.errors import (
 )
 from kalshi_research.schemas.order_facts import OrderFacts, Receipt, receipt_of
 from kalshi_research.trading.accounting import account
+from kalshi_research.trading.afterwards import once_sent
 from kalshi_research.trading.evidence import read_orders
 from kalshi_research.trading.journal import Intent
 from kalshi_research.trading.limits import check_limits
@@ -46,6 +48,7 @@ __all__ = [
     "raise_for",
     "refuse_used",
     "report_for",
+    "sent_order",
 ]
 
 DEFINITE: Final = frozenset({400, 401, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 422, 429, 431})
@@ -242,9 +245,19 @@ def _send(desk: Desk, terms: OrderTerms, key: str) -> OrderReport:
         raise error from None
     except KalshiError as error:
         cause = error
-    judge(desk, terms, key, receipt, cause)
-    intent = settle(desk, [key], desk.pace.seconds(desk.pace.patience))[key]
+    with sent_order(desk, terms, key):
+        judge(desk, terms, key, receipt, cause)
+        intent = settle(desk, [key], desk.pace.seconds(desk.pace.patience))[key]
     return report_for(desk, intent, terms, receipt, cause)
+
+
+def sent_order(desk: Desk, terms: OrderTerms, key: str) -> AbstractContextManager[None]:
+    """In which an order has left, whatever the journal says of it."""
+
+    def look_again(resubmit: bool) -> OrderReport:
+        return resolve(desk, key, resubmit=resubmit)
+
+    return once_sent(f"the order to {terms.sentence} (id {key})", look_again, client_order_id=key)
 
 
 def mark_sent(desk: Desk, keys: list[str]) -> None:

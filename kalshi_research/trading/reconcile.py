@@ -20,6 +20,7 @@ from kalshi_research.errors import KalshiError
 from kalshi_research.trading.evidence import Evidence, read_order, read_orders, strange_fills
 from kalshi_research.trading.proof import absent_twice, as_found, window
 from kalshi_research.trading.terms import OrderTerms
+from kalshi_research.trading.waiting import Wait
 
 if TYPE_CHECKING:
     from kalshi_research.trading.desk import Desk
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Search", "settle"]
 
-_FIRST_PAUSE: Final = 0.1
-_LONGEST_PAUSE: Final = 2.0
 _TICKERS: Final = 5  # with more, one walk over all orders is cheaper
 
 
@@ -133,6 +132,10 @@ def _absent(note: str) -> dict[str, Any]:
     return {"state": "NOT_PLACED", "note": note}
 
 
+def _named(keys: list[str]) -> str:
+    return f"order {keys[0]}" if len(keys) == 1 else f"{len(keys)} orders"
+
+
 def settle(
     desk: Desk, keys: Iterable[str], patience: float, search: Search | None = None
 ) -> dict[str, Intent]:
@@ -155,14 +158,10 @@ def settle(
     """
     wanted, pace = list(keys), desk.pace
     search = search or Search(desk, wanted)
-    ends, pause = pace.monotonic() + patience, _FIRST_PAUSE
-    while True:
+    with Wait(pace, patience, f"what became of {_named(wanted)}") as wait:
         search.look()
-        left = ends - pace.monotonic()
-        if not search.pending or left <= 0:
-            break
-        pace.sleep(min(pace.seconds(pause), left))
-        pause = min(pause * 2, _LONGEST_PAUSE)
+        while search.pending and wait.rest():
+            search.look()
     now, lost = pace.now(), {}
     for intent in desk.journal.some(search.pending):
         if intent.state == "SENT" and not desk.journal.is_busy(intent, now):

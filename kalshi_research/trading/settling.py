@@ -11,6 +11,7 @@ from kalshi_research.errors import KalshiError
 from kalshi_research.trading.evidence import read_order, read_orders
 from kalshi_research.trading.proof import absent_twice, is_old_enough, window
 from kalshi_research.trading.report import status_word
+from kalshi_research.trading.waiting import Wait
 
 if TYPE_CHECKING:
     from kalshi_research.schemas.order_facts import OrderFacts
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Change", "find_order", "settle_changes", "took_effect"]
 
-_FIRST_PAUSE: Final = 0.1
-_LONGEST_PAUSE: Final = 2.0
 _SINGLY: Final = 5  # with more, one walk over all orders is cheaper
 
 
@@ -118,16 +117,11 @@ def settle_changes(desk: Desk, keys: Iterable[str], patience: float) -> dict[str
         The intents as they are then; those that are still open are unknown.
     """
     wanted, pace = list(keys), desk.pace
-    ends, pause = pace.monotonic() + patience, _FIRST_PAUSE
-    while True:
-        pending = [intent for intent in desk.journal.some(wanted) if intent.open]
-        if pending:
+    with Wait(pace, patience, f"what became of {len(wanted)} changes of orders") as wait:
+        while pending := [intent for intent in desk.journal.some(wanted) if intent.open]:
             _look(desk, pending)
-        left = ends - pace.monotonic()
-        if left <= 0 or not any(intent.open for intent in desk.journal.some(wanted)):
-            break
-        pace.sleep(min(pace.seconds(pause), left))
-        pause = min(pause * 2, _LONGEST_PAUSE)
+            if not any(intent.open for intent in desk.journal.some(wanted)) or not wait.rest():
+                break
     return {intent.key: intent for intent in desk.journal.some(wanted)}
 
 

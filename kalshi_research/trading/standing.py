@@ -9,6 +9,7 @@ from kalshi_research.errors import NotFoundError, printable
 from kalshi_research.schemas.order_facts import OrderFacts
 from kalshi_research.trading.settling import find_order
 from kalshi_research.trading.terms import OrderTerms
+from kalshi_research.trading.waiting import Wait
 
 if TYPE_CHECKING:
     from kalshi_research.trading.desk import Desk
@@ -56,14 +57,11 @@ def known_order(
 def _fresh_order(
     desk: Desk, order_id: str, ticker: str | None, mine: Intent | None
 ) -> OrderFacts | None:
-    pace = desk.pace
-    ends, pause = pace.monotonic() + pace.margin, 0.1
-    while True:
-        order = find_order(desk, order_id, ticker)
-        if order is None or mine is None or _is_fresh(order, mine) or pace.monotonic() >= ends:
-            return order
-        pace.sleep(pace.seconds(pause))
-        pause = min(pause * 2, 2.0)
+    with Wait(desk.pace, desk.pace.margin, f"order {order_id} as it was changed last") as wait:
+        while True:
+            order = find_order(desk, order_id, ticker)
+            if order is None or mine is None or _is_fresh(order, mine) or not wait.rest():
+                return order
 
 
 def _is_fresh(order: OrderFacts, mine: Intent) -> bool:

@@ -31,7 +31,15 @@ _STREAM = (
 )
 
 _GUARDS = ("tests/test_trading_guards.py",)
-_ORDERS = (*_GUARDS, "tests/test_trading_input.py", "tests/test_trading_evidence.py")
+_ORDERS = (
+    *_GUARDS,
+    "tests/test_trading_input.py",
+    "tests/test_trading_evidence.py",
+    "tests/test_trading_waiting.py",
+    "tests/test_trading_lines.py",
+    "tests/test_trading_values.py",
+    "tests/test_trading_origin.py",
+)
 _MONEY = (*_GUARDS, "tests/test_trading_limits.py")
 _TERMS = ("tests/test_ticket.py", "tests/test_trading_input.py")
 
@@ -74,6 +82,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "kalshi_research/trading/intents.py": ("tests/test_trading_journal.py",),
     "kalshi_research/trading/journal.py": ("tests/test_trading_journal.py", *_GUARDS),
     "kalshi_research/trading/limits.py": _MONEY,
+    "kalshi_research/trading/lines.py": ("tests/test_trading_lines.py",),
+    "kalshi_research/trading/lists.py": ("tests/test_trading_values.py",),
     "kalshi_research/trading/locks.py": ("tests/test_trading_journal.py",),
     "kalshi_research/trading/places.py": _MONEY,
     "kalshi_research/trading/preparing.py": ("tests/test_trading_preparing.py",),
@@ -81,7 +91,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "kalshi_research/trading/requests.py": ("tests/test_trading_requests.py", *_TERMS),
     "kalshi_research/trading/rules.py": _TERMS,
     "kalshi_research/trading/terms.py": _TERMS,
-    "kalshi_research/trading/ticket.py": _TERMS,
+    "kalshi_research/trading/ticket.py": (*_TERMS, "tests/test_trading_origin.py"),
+    "kalshi_research/trading/waiting.py": ("tests/test_trading_waiting.py", *_GUARDS),
     "kalshi_research/trading/*.py": _ORDERS,
 }
 """Modules, and the tests that have to notice, quick ones first."""

@@ -1,0 +1,146 @@
+"""Whether this version can act on what a line of the journal says.
+
+A line may be whole and still say what nobody here understands: somebody wrote it by hand, or
+another version of this package did. What matters is what might be got wrong:
+
+=============================  ====================================================================
+a line about                   it must be understood, because
+=============================  ====================================================================
+a new order, whatever became   limits count it, its id may be used again, and an equal order waits
+of it                          for it
+a change or a cancel that is   what became of it is yet to be found out
+still open
+a change or a cancel that is   nothing asks for its terms any more: it is passed over, and stays in
+settled                        the file for the version that wrote it
+=============================  ====================================================================
+
+Keys of a line beside those of `Intent` are passed over; what must not be passed over belongs into
+its terms.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from kalshi_research.errors import printable, quoted
+from kalshi_research.money import PRICE_SCALE
+from kalshi_research.trading.intents import OPEN, SETTLED, Intent
+from kalshi_research.trading.reading import bad_subaccount
+from kalshi_research.trading.settling import Change
+from kalshi_research.trading.terms import (
+    ACTIONS,
+    OUTCOMES,
+    SELF_TRADE,
+    TIMES_IN_FORCE,
+    OrderTerms,
+    is_name,
+)
+
+__all__ = ["problem_of"]
+
+_NAME: Final = re.compile(r"[A-Za-z0-9._:~ -]{1,200}")
+_ACT: Final = re.compile(r"[a-z_]{1,40}")
+
+
+def problem_of(intent: Intent) -> str:
+    """What this version cannot act on, in words; empty if there is nothing.
+
+    Parameters
+    ----------
+    intent : Intent
+        As a line of the journal says it.
+
+    Examples
+    --------
+    >>> problem_of(Intent("k", "create", "SENT", "s", {"ticker": "T"}))
+    'its order (id k) cannot be used: Object missing required field `action`'
+    >>> problem_of(Intent("k", "amend", "ACKED", "s", {"something": "newer"}))
+    ''
+    """
+    for name, value in (("key", intent.key), ("session", intent.session)):
+        if not _NAME.fullmatch(value):
+            return f"its {name} is {quoted(value, 40)}, which is none"
+    if intent.order_id and not is_name(intent.order_id):
+        return f"its order_id is {quoted(intent.order_id, 40)}, which is none"
+    if intent.state not in (*OPEN, *SETTLED):
+        return f"its state is {quoted(intent.state, 40)}, which is none of this version"
+    if not _ACT.fullmatch(intent.act):
+        return f"its act is {quoted(intent.act, 40)}, which is none"
+    if intent.act != "create" and not intent.open:
+        return ""
+    look = _LOOKS.get(intent.act)
+    if look is None:
+        return f"its act is {intent.act!r}, which this version does not know"
+    problem = look(intent.terms)
+    what = "order" if intent.act == "create" else intent.act
+    return f"its {what} (id {intent.key}) cannot be used: {problem}" if problem else ""
+
+
+def _shape(terms: Mapping[str, Any], kind: type) -> str:
+    """Whether a mapping has the keys of a class, with values of their kinds."""
+    unknown = terms.keys() - kind.__dataclass_fields__.keys()  # type: ignore[attr-defined]
+    if unknown:
+        return f"it has {quoted(min(unknown), 40)}, which this version does not know"
+    try:
+        msgspec.convert(dict(terms), kind)
+    except msgspec.ValidationError as error:
+        return printable(error, 120)
+    return ""
+
+
+def _words(terms: Mapping[str, Any], choices: Mapping[str, tuple[str, ...]]) -> str:
+    for name, words in choices.items():
+        if name in terms and terms[name] not in words:
+            return f"its {name} is {quoted(terms[name], 40)}"
+    return ""
+
+
+def _place(terms: Mapping[str, Any]) -> str:
+    if not is_name(terms.get("ticker")):
+        return f"its ticker is {quoted(terms.get('ticker'), 40)}"
+    return bad_subaccount(terms.get("subaccount"))
+
+
+def _numbers(terms: Mapping[str, Any], prices: tuple[str, ...], counts: tuple[str, ...]) -> str:
+    for name in prices:
+        if not 0 < terms[name] < PRICE_SCALE:
+            return f"its {name} is {terms[name]}, in 1/{PRICE_SCALE} dollar"
+    for name in counts:
+        if terms[name] <= 0:
+            return f"its {name} is {terms[name]}"
+    return ""
+
+
+def _order(terms: Mapping[str, Any]) -> str:
+    choices = {
+        "action": ACTIONS, "outcome": OUTCOMES, "time_in_force": TIMES_IN_FORCE,
+        "self_trade_prevention": SELF_TRADE,
+    }  # fmt: skip
+    return (
+        _shape(terms, OrderTerms)
+        or _words(terms, choices)
+        or _place(terms)
+        or _numbers(terms, ("price",), ("count",))
+    )
+
+
+def _change(terms: Mapping[str, Any]) -> str:
+    choices = {"action": ACTIONS, "outcome": OUTCOMES, "side": ("bid", "ask")}
+    return (
+        _shape(terms, Change)
+        or _words(terms, choices)
+        or _place(terms)
+        or _numbers(terms, ("price", "new_price"), ("total",))
+    )
+
+
+_LOOKS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
+    "create": _order,
+    "amend": _change,
+    "decrease": _change,
+    "cancel": _place,
+}
