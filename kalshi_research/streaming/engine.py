@@ -323,7 +323,8 @@ class Engine:
 
     def look_after(self, link: Link, now: float) -> None:
         """Ask once more what had no answer."""
-        self.backfill.again(link, now)
+        if not self.closed:
+            self.backfill.again(link, now)
 
     def holed(self, link: Link, channel: str) -> None:
         """Ask for what a channel has lost."""

@@ -260,6 +260,21 @@ class Stream(FeedFrames):
         ------
         ArchiveError
             If the folder cannot be written to.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import kalshi_research as kr
+        >>> folder, client = tempfile.TemporaryDirectory(), kr.connect("sandbox")
+        >>> with kr.stream(client, ["KXHIGHNY-26NOV21-B46.5"]).wait() as live:
+        ...     with live.record(folder.name) as recorder:
+        ...         recorder.flush()  # or wait, or work with `live`
+        >>> recorder.acknowledged == recorder.rows
+        True
+        >>> books, quotes, trades, changes = kr.read_recording(folder.name).replay()
+        >>> quotes["status"].tolist()
+        ['live']
+        >>> folder.cleanup()
         """
         self._check_open()
         recorder = Recorder(

@@ -115,7 +115,8 @@ class Recording:
     ----------
     folder : Path
     runs : list of dict
-        What each recording in the folder says of itself.
+        What each recording in the folder says of itself: `run`, `began`, `ended` (None where it goes
+        on or was killed), `environment`, `host`, `simulated`, `channels` and `markets`.
     origin : dict
         The ``environment`` that was recorded, and whether any of it was ``simulated``.
     """

@@ -14,7 +14,7 @@ from kalshi_research.provenance import KEY, provenance
 from kalshi_research.schemas.stream import Delta, Trade
 from kalshi_research.streaming import frames
 from kalshi_research.streaming.instants import UNTIMED, Instants, given_instants, step, times_of
-from kalshi_research.streaming.sources import Recording, arrivals, name_of, origin_of
+from kalshi_research.streaming.sources import Recorded, arrivals, name_of, origin_of
 from kalshi_research.streaming.state import Session
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Replay(NamedTuple):
 
 
 def replay_book(
-    frames: Recording,
+    frames: Recorded,
     *,
     every: str | pd.Timedelta | None = "1min",
     at: Instant | Iterable[Instant] | None = None,

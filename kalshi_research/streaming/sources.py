@@ -32,10 +32,10 @@ from kalshi_research.streaming import recordings
 if TYPE_CHECKING:
     from kalshi_research.schemas.stream import Event
 
-__all__ = ["Arrival", "Recording", "arrivals", "merged", "name_of", "origin_of"]
+__all__ = ["Arrival", "Recorded", "arrivals", "merged", "name_of", "origin_of"]
 
 Frame: TypeAlias = bytes | str | Mapping[str, Any]
-Recording: TypeAlias = (
+Recorded: TypeAlias = (
     "str | PathLike[str] | Frame | recordings.Recording | Iterable[str | PathLike[str] | Frame]"
 )
 """A file or folder, frames, or several files of one connection."""
@@ -58,7 +58,7 @@ class _Document(msgspec.Struct):
     frames: list[msgspec.Raw]
 
 
-def name_of(recording: Recording) -> str:
+def name_of(recording: Recorded) -> str:
     """What a frame says of its origin."""
     if isinstance(recording, recordings.Recording):
         return printable(recording.folder)
@@ -69,7 +69,7 @@ def name_of(recording: Recording) -> str:
     return "frames"
 
 
-def origin_of(recording: Recording) -> dict[str, Any]:
+def origin_of(recording: Recorded) -> dict[str, Any]:
     """The environment that was recorded, where that is known, and whether it was simulated."""
     if isinstance(recording, str | PathLike) and _is_path(recording):
         path = Path(fspath(recording))
@@ -79,7 +79,7 @@ def origin_of(recording: Recording) -> dict[str, Any]:
     return {"environment": "file"}
 
 
-def arrivals(recording: Recording) -> Iterator[Arrival]:
+def arrivals(recording: Recorded) -> Iterator[Arrival]:
     """The events of a recording.
 
     Raises
