@@ -199,6 +199,8 @@ def test_own_orders_are_amended_and_canceled(client: Any, model: OrderModel) -> 
     model.chosen = order.order_id
     model.amend("0.10", "10")
     assert model.result == "This order has that price and size already."
+    model.amend("0.1000", "")
+    assert model.result == "This order has that price and size already.", "however it is spelled"
     model.amend("0.11", "8")
     settled(model)
     assert model.result == "Resting: buy 8 YES at $0.11."

@@ -33,6 +33,7 @@ from kalshi_research.report.notebook import Run
 from kalshi_research.report.page import render
 from kalshi_research.report.pdf import find_browser
 from kalshi_research.report.sources import found_sources
+from kalshi_research.report.views import view
 
 
 def code(source: str, *tags: str):
@@ -285,6 +286,26 @@ def test_panels_are_lines_and_tables_of_what_they_showed(demo: str) -> None:
     assert re.search(r"0\.44\s*17\s*mid 0\.425\s*5\s*13\s*0\.41", text)
     assert "The book was not current." in text
     assert "javascript" not in demo
+
+
+def test_points_of_a_column_stand_above_each_other() -> None:
+    digit, point = "\u2007", "\u2008"
+    columns = [{"label": "Market", "kind": "text"}, {"label": "Price", "kind": "number"}]
+    shown = {"0.43": digit, "-$0.427": "", "1,500": point + 3 * digit, "–": "", "0 of 20": "", "<b>": ""}
+    rows = [{"key": price, "cells": ["0.1", price]} for price in shown]
+    state = {"_anywidget_id": "kalshi_research.panels.views.Table", "columns": columns, "rows": rows}
+    drawn = BeautifulSoup(view(state) or "", "html.parser").select("td.number")
+    assert [cell.get_text() for cell in drawn] == [price + pad for price, pad in shown.items()]
+    book = {"bids": [["0.4", "1.50", "", False]], "asks": [["0.427", "17", "", False]], "live": True}
+    state = {
+        "_anywidget_id": "kalshi_research.panels.views.Ladder",
+        "book": book,
+        "heads": ["a", "b", "c"],
+    }
+    texts = [
+        cell.get_text() for cell in BeautifulSoup(view(state) or "", "html.parser").select("td.number")
+    ]
+    assert texts == ["", "0.427", "17", "1.50", "0.4" + 2 * digit, ""]
 
 
 def test_spark_lines_are_drawn_from_their_numbers(demo: str) -> None:

@@ -24,7 +24,7 @@ from kalshi_research.panels.order_words import (
 )
 from kalshi_research.panels.shared_reads import Account, MarketSnapshot, reads_of
 from kalshi_research.panels.visibility import Watched
-from kalshi_research.panels.words import capital, contracts, decimal, dollars
+from kalshi_research.panels.words import capital, contracts, decimal
 from kalshi_research.trading import OrderReport, OrderTicket, amend_order, cancel_order, create_order
 from kalshi_research.trading.desk import desk_of
 
@@ -306,7 +306,7 @@ class OrderModel(Watched):
             return
         order = self._resting.loc[order_id]
         changes: dict[str, Any] = {}
-        if price and price != dollars(order["price"]):
+        if price and not _is_price(price, order["price"]):
             changes["price"] = price
         if quantity and quantity != contracts(order["quantity"]):
             changes["quantity"] = quantity
@@ -355,3 +355,11 @@ class OrderModel(Watched):
 
     def _failed(self, error: BaseException) -> None:
         self.note = str(error)
+
+
+def _is_price(typed: str, price: Any) -> bool:
+    """Whether somebody has typed this price, however it is spelled."""
+    try:
+        return to_price(typed) == to_price(float(price))
+    except InputError:
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ from kalshi_research.report.sparks import spark
 __all__ = ["fields", "view"]
 
 _HOME = "kalshi_research.panels.views."
+_NUMBER = re.compile(r"\D{0,2}[\d,]+(?:\.(\d{1,6}))?")
 _ROWS = 12
 """So many rows of a table are shown; on the screen it scrolls."""
 
@@ -92,7 +94,7 @@ def _table(state: Mapping[str, Any]) -> str:
     ]
     more = len(rows) - _ROWS
     rest = f'<div class="widget panel quiet">and {more:,} more</div>' if more > 0 else ""
-    return f"{_drawn(heads, lines)}{rest}"
+    return f"{_drawn(heads, _aligned(heads, lines))}{rest}"
 
 
 def _ladder(state: Mapping[str, Any]) -> str:
@@ -106,6 +108,8 @@ def _ladder(state: Mapping[str, Any]) -> str:
     if not any(line[0] for line in bids) and not any(line[-1] for line in asks):
         heads = heads[1:-1]
         asks, bids = [line[1:-1] for line in asks], [line[1:-1] for line in bids]
+    levels = _aligned(heads, [*asks, *bids])
+    asks, bids = levels[: len(asks)], levels[len(asks) :]
     middle = (
         f'<tr><td colspan="{len(heads)}" class="mid">{html.escape(str(book.get("mid", "")))}</td></tr>'
     )
@@ -121,6 +125,34 @@ class _Drawing(str):
 
 _Heads: TypeAlias = Sequence[tuple[str, bool]]
 """Names of columns, and whether they are of numbers."""
+
+
+def _aligned(heads: _Heads, lines: Sequence[Sequence[object]]) -> list[list[object]]:
+    """Numbers with spaces behind them, so that the points of a column stand above each other."""
+    most = [
+        max((_digits(line[at]) for line in lines), default=0) if number else 0
+        for at, (_, number) in enumerate(heads)
+    ]
+    return [
+        [
+            f"{cell}{_spaces(_digits(cell), so)}" if so else cell
+            for cell, so in zip(line, most, strict=True)
+        ]
+        for line in lines
+    ]
+
+
+def _digits(cell: object) -> int:
+    """Digits behind the point; -1 for what is no number."""
+    found = _NUMBER.fullmatch(str(cell))
+    return -1 if found is None else len(found[1] or "")
+
+
+def _spaces(own: int, most: int) -> str:
+    """As wide as the digits that are missing, and the point."""
+    if own < 0:
+        return ""
+    return ("" if own or not most else "\u2008") + "\u2007" * (most - own)
 
 
 def _drawn(heads: _Heads, lines: Iterable[Sequence[object]]) -> str:
