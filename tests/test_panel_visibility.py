@@ -182,14 +182,18 @@ def test_what_waits_in_a_busy_kernel_was_said_in_time(clock: Clock) -> None:
     assert watched.views == 0
 
 
-def test_the_clock_of_a_kernel_stands_still_in_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_clock_of_a_kernel_stands_still_in_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
 
     from kalshi_research.panels import kernel_time
 
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     follow_cells()
     assert not kernel_time._following.is_set(), "without a kernel there are no cells"
-    shell = InteractiveShell()
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
     monkeypatch.setattr(kernel_time, "_following", threading.Event())
     monkeypatch.setattr(kernel_time, "FREE_TIME", clock := FreeTime())
