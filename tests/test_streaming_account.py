@@ -206,7 +206,7 @@ def test_an_outage_is_looked_up_and_lagging_answers_are_not_believed(venue: Faul
         until(lambda: said(live) == {"A": "executed", "B": "canceled", "C": "resting"})
         until(lambda: live.positions()["position"].to_dict() == {"M0": 5.0, "M1": 0.0})
         assert live.health.backfilled == 4
-        assert complete(live.orders())
+        until(lambda: complete(live.orders()))
 
 
 def test_orders_that_came_and_ended_in_an_outage_are_there_afterwards() -> None:
@@ -221,7 +221,7 @@ def test_orders_that_came_and_ended_in_an_outage_are_there_afterwards() -> None:
                 until(lambda number=number: live.health.reconnects == number + 1)
             until(lambda: set(live.orders().index) == set(placed))
             until(lambda: set(live.orders()["status"]) == {"executed"})
-            assert complete(live.orders())
+            until(lambda: complete(live.orders()))
 
 
 def test_an_answer_that_does_not_come_is_told_and_the_frame_is_not_complete(venue: Faulty) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import time
 from collections.abc import Iterator
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from stream_faults import FAST, Faulty, Frame, refusal, until
+from stream_faults import PATIENT, Faulty, Frame, refusal, until
 from test_streaming_account import listed
-from test_streaming_faults import FILL, ORDER, Once, follow, serving, trade_row
+from test_streaming_faults import FILL, ORDER, Once, serving, trade_row
 
 import kalshi_research as kr
 from kalshi_research.streaming import Stream, stream
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 def venue() -> Iterator[Faulty]:
     with Faulty(["M0", "M1", "M2"]) as made:
         yield made
+
+
+def follow(venue: Faulty, names: Any, channels: Any, **more: float) -> Stream:
+    options = dataclasses.replace(PATIENT, **more)
+    return stream(venue.client(), names, channels, options=options).wait()
 
 
 def complete(frame: pd.DataFrame) -> bool:
@@ -143,7 +149,7 @@ def test_a_lost_trade_is_missing_until_there_is_an_answer(venue: Faulty) -> None
 
 def test_a_subscription_that_ends_is_an_outage(venue: Faulty) -> None:
     serving(venue)
-    with follow(venue, ["M0"], "trades") as live:
+    with follow(venue, ["M0"], "trades", command_timeout=0.3) as live:
         venue.obey = lambda socket, command: []
         (socket,) = venue.sockets
         overflow = {
@@ -242,7 +248,7 @@ def test_markets_that_went_to_another_connection_are_asked_for_by_it(venue: Faul
         return None
 
     venue.obey = obey
-    with stream(venue.client(), ["M0", "M1", "M2"], ("books", "trades"), options=FAST) as live:
+    with stream(venue.client(), ["M0", "M1", "M2"], ("books", "trades"), options=PATIENT) as live:
         live.wait()
         assert len(venue.sockets) == 2
         (other,) = [each for each in venue.sockets if each.channels == {1: "trade"}]
@@ -296,9 +302,10 @@ def test_a_handshake_that_hangs_ends_with_either_side_and_nothing_is_said(
 
 @pytest.mark.parametrize("dialect", ["2026", "2025"])
 def test_the_question_of_a_quiet_link_is_one_that_the_exchange_knows(dialect: str) -> None:
+    options = dataclasses.replace(PATIENT, audit_every=0.25)
     with (
         kr.start_sandbox(users=1, days=1, crypto_hours=1, dialect=dialect) as sandbox,
-        stream(kr.connect(sandbox), None, "fills", options=FAST).wait() as live,
+        stream(kr.connect(sandbox), None, "fills", options=options).wait() as live,
     ):
         subscriptions = live._engine.links[0].subscriptions
         asked = subscriptions.commands
