@@ -1214,30 +1214,6 @@ def test_an_id_may_be_a_uuid(venue: Venue) -> None:
     assert made.client_order_id == "00000000-0000-0000-0000-000000000005"
 
 
-def test_one_id_used_by_two_threads_at_the_same_moment(venue: Venue, monkeypatch) -> None:
-    from kalshi_research.trading import placing
-
-    place(venue, "0.10")
-    real, client = placing.check_limits, venue.client
-
-    def first(middle: Callable[[], None]) -> Any:
-        def slow(*asked: Any) -> Any:
-            found = real(*asked)
-            middle()
-            return found
-
-        monkeypatch.setattr(placing, "check_limits", slow)
-        return place(venue, client_order_id="one")
-
-    one, two = both_at_once(
-        first, lambda: kr.create_order(client, "T", quantity=5, price="0.42", client_order_id="one")
-    )
-    assert isinstance(one, OrderUnknown)
-    assert two.state == "resting"
-    assert one.resolve().order_id == two.order_id
-    assert venue.writes == [CREATE] * 2
-
-
 def test_an_order_that_was_interrupted_before_it_left_was_never_sent(venue: Venue, monkeypatch) -> None:
     from kalshi_research.trading import placing
 

@@ -21,13 +21,12 @@ from kalshi_research.errors import (
 from kalshi_research.schemas.order_facts import Receipt, receipt_of
 from kalshi_research.trading.accounting import account
 from kalshi_research.trading.afterwards import once_sent
+from kalshi_research.trading.ids import check_key, refuse_used
 from kalshi_research.trading.placing import (
-    check_key,
     echo_problem,
     judge,
     mark_sent,
     prepare,
-    refuse_used,
     report_for,
 )
 from kalshi_research.trading.reconcile import settle

@@ -13,7 +13,7 @@ from kalshi_research.trading.accounting import account
 from kalshi_research.trading.cancelling import cancel
 from kalshi_research.trading.changing import amend, decrease
 from kalshi_research.trading.desk import desk_of, order_id_of
-from kalshi_research.trading.placing import check_key
+from kalshi_research.trading.ids import check_key
 from kalshi_research.trading.reading import read_expiration, read_price, read_quantity
 from kalshi_research.trading.standing import known_order, terms_of
 from kalshi_research.trading.terms import as_text, check_ticker, quantity_text

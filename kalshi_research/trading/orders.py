@@ -11,8 +11,9 @@ from kalshi_research.errors import InputError, printable, quoted
 from kalshi_research.trading.accounting import account
 from kalshi_research.trading.batches import place_all
 from kalshi_research.trading.desk import desk_of
+from kalshi_research.trading.ids import check_key
 from kalshi_research.trading.lists import items_of
-from kalshi_research.trading.placing import check_key, place
+from kalshi_research.trading.placing import place
 from kalshi_research.trading.reading import read_terms
 from kalshi_research.trading.terms import SELF_TRADE, TIMES_IN_FORCE, OrderTerms, check_ticker
 from kalshi_research.trading.ticket import OrderTicket
@@ -82,7 +83,8 @@ def create_order(
     subaccount : int, optional
     client_order_id : str, optional
         Your own id for it; by default a new UUID. Calling again with the same id and the same
-        terms places nothing and answers with the first order.
+        terms places nothing and answers with the first order; a call at the same moment, of another
+        thread or kernel, waits for it.
 
     Returns
     -------

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import threading
-import uuid
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -13,7 +11,6 @@ from kalshi_research.errors import (
     ApiError,
     AuthError,
     ConfigError,
-    ConflictError,
     DecodeError,
     InputError,
     KalshiError,
@@ -21,32 +18,31 @@ from kalshi_research.errors import (
     OrderNotPlaced,
     OrderUnknown,
     printable,
-    quoted,
 )
-from kalshi_research.schemas.order_facts import OrderFacts, Receipt, receipt_of
+from kalshi_research.schemas.order_facts import Receipt, receipt_of
 from kalshi_research.trading.accounting import account
 from kalshi_research.trading.afterwards import once_sent
-from kalshi_research.trading.evidence import read_orders
+from kalshi_research.trading.ids import check_key, refuse_used
 from kalshi_research.trading.journal import Intent
 from kalshi_research.trading.limits import check_limits
 from kalshi_research.trading.reconcile import settle
-from kalshi_research.trading.refusing import refused_order
+from kalshi_research.trading.refusing import refused_order, used_before
 from kalshi_research.trading.report import OrderReport, price_of, report_of
 from kalshi_research.trading.requests import create_request
-from kalshi_research.trading.terms import OrderTerms, price_text, quantity_text
+from kalshi_research.trading.terms import OrderTerms
+from kalshi_research.trading.together import together
+from kalshi_research.trading.waiting import Wait
 
 if TYPE_CHECKING:
     from kalshi_research.trading.desk import Desk
 
 __all__ = [
     "DEFINITE",
-    "check_key",
     "echo_problem",
     "judge",
     "place",
     "prepare",
     "raise_for",
-    "refuse_used",
     "report_for",
     "sent_order",
 ]
@@ -55,21 +51,6 @@ DEFINITE: Final = frozenset({400, 401, 403, 404, 405, 406, 409, 410, 411, 413, 4
 """Answers that mean that nothing changed. All others leave the outcome of a write open."""
 
 _UNSENT: Final = (InputError, ConfigError, NotSentError)
-_KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-
-
-def check_key(client_order_id: object) -> str:
-    """A client order id that a caller made, or a new one."""
-    if client_order_id is None:
-        return str(uuid.uuid4())
-    if isinstance(client_order_id, uuid.UUID):
-        return str(client_order_id)
-    if not isinstance(client_order_id, str) or not _KEY.fullmatch(client_order_id):
-        raise InputError(
-            f"client_order_id={quoted(client_order_id, 60)} is no id; nothing was sent.\n"
-            "Leave it out, or pass str(uuid.uuid4())."
-        )
-    return client_order_id
 
 
 def place(
@@ -96,16 +77,40 @@ def place(
     """
     key = check_key(client_order_id)
     create_request(terms, key, dialect=desk.dialect)  # what the dialect cannot say is refused here
+    if client_order_id is None or fresh:
+        return _place(desk, terms, key)
+    pace = desk.pace
+    return together(
+        (desk.journal.path, key),
+        terms,
+        pace.seconds(2 * pace.deadline + pace.patience),
+        lambda: _place(desk, terms, key, given=True),
+        lambda resubmit: resolve(desk, key, resubmit=resubmit),
+    )
+
+
+def _place(desk: Desk, terms: OrderTerms, key: str, *, given: bool = False) -> OrderReport:
+    """Place an order whose id was drawn just now, or `given` by the caller."""
     found = account(desk)
     known = desk.journal.get(key)
-    if known is None and client_order_id is not None and not fresh:
+    if known is None and given:
         refuse_used(desk, terms, key)
     if known is not None:
         earlier = _again(desk, known, terms)
         if earlier is not None:
             return earlier
-    prepare(desk, [(terms, key)], found)
-    return _send(desk, terms, key)
+    try:
+        prepare(desk, [(terms, key)], found)
+    except OrderUnknown as error:
+        known = desk.journal.get(key) if error.client_order_id == key else None
+        if known is None:
+            raise
+        # Another kernel has written it down at this moment: it is the same order.
+        earlier = _again(desk, known, terms, joined=True)
+        if earlier is None:
+            raise
+        return earlier
+    return _send_now(desk, terms, key)
 
 
 def prepare(desk: Desk, orders: list[tuple[OrderTerms, str]], found: list[Intent]) -> None:
@@ -182,42 +187,22 @@ def _on_its_way(desk: Desk, intent: Intent, which: str) -> OrderUnknown:
     )
 
 
-def refuse_used(desk: Desk, terms: OrderTerms, key: str) -> None:
-    """An id that a caller brings may have been used elsewhere, and not every exchange would mind."""
-    shown = read_orders(desk.client, terms.ticker, historical=True, seconds=desk.read_seconds)
-    order = shown.by_client_id.get(key)
-    if order is not None:
-        raise _used(key, terms, order)
+def _again(desk: Desk, known: Intent, terms: OrderTerms, *, joined: bool = False) -> OrderReport | None:
+    """The result of another call with this id; None if it may be sent (again).
 
-
-def _used(key: str, terms: OrderTerms, order: OrderFacts) -> ConflictError:
-    size, price = quantity_text(order.initial), price_text(order.yes_price)
-    other = f"{order.side} {size} of {order.ticker} at ${price} (YES)"
-    return ConflictError(
-        409,
-        code="client_order_id_used",
-        message=f"id {key} belongs to order {order.order_id}: {other}, {order.status}",
-        details=f"now: {terms.sentence}",
-        method="POST",
-        path="order",
-        hint="Nothing was placed now. Leave client_order_id out, or use a new one for a new order.",
-    )
-
-
-def _again(desk: Desk, known: Intent, terms: OrderTerms) -> OrderReport | None:
-    """The result of an earlier call with this id; None if it may be sent (again)."""
+    While the other call lasts it is waited for, and its outcome is that of this one too, a refusal
+    as well: that was `joined`.
+    """
     before = OrderTerms.restored(known.terms) if known.act == "create" else None
     if before != terms:
         what = before.sentence if before is not None else f"a change ({known.act})"
-        raise InputError(
-            f"id {known.key} was used before, for: {what}; nothing was sent.\n"
-            f"Leave client_order_id out for another order: {terms.sentence}."
-        )
+        raise used_before(known.key, what, terms)
     pace = desk.pace
-    ends = pace.monotonic() + 2 * pace.seconds(pace.deadline)
-    while desk.journal.is_busy(known, pace.now()) and pace.monotonic() < ends:
-        pace.sleep(pace.seconds(0.05))
-        known = desk.journal.get(known.key) or known
+    with Wait(pace, 2 * pace.seconds(pace.deadline), f"the call that places order {known.key}") as wait:
+        while desk.journal.is_busy(known, pace.now()) and wait.rest():
+            known, joined = desk.journal.get(known.key) or known, True
+    if joined and known.state in ("REJECTED", "NOT_PLACED"):
+        raise_for(desk, known, terms, None)
     if known.open or known.state == "NOT_PLACED":
         was_open = known.open
         if not was_open:  # it is about to be sent once more: look once more
@@ -232,6 +217,14 @@ def _again(desk: Desk, known: Intent, terms: OrderTerms) -> OrderReport | None:
             desk.client, known, terms, note="placed by an earlier call; nothing was sent now"
         )
     return None
+
+
+def _send_now(desk: Desk, terms: OrderTerms, key: str) -> OrderReport:
+    """Send an order; whatever ends this, an interrupt too, nobody is sending it afterwards."""
+    try:
+        return _send(desk, terms, key)
+    finally:
+        desk.journal.ended(key)
 
 
 def _send(desk: Desk, terms: OrderTerms, key: str) -> OrderReport:
@@ -397,5 +390,5 @@ def resolve(desk: Desk, key: str, *, resubmit: bool = False) -> OrderReport:
     if intent.state == "NOT_PLACED" and resubmit:
         # Proven absent and wanted: the same order under the same id.
         prepare(desk, [(terms, key)], [])
-        return _send(desk, terms, key)
+        return _send_now(desk, terms, key)
     return report_for(desk, intent, terms, None, None)

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from kalshi_research.errors import ApiError, OrderRejected
+from kalshi_research.errors import ApiError, InputError, OrderRejected
 
 if TYPE_CHECKING:
     from kalshi_research.errors import KalshiError
     from kalshi_research.trading.terms import OrderTerms
 
-__all__ = ["refused_change", "refused_order"]
+__all__ = ["refused_change", "refused_order", "used_before"]
+
+
+def used_before(key: str, what: str, terms: OrderTerms) -> InputError:
+    """The error of an id that stands for something else."""
+    return InputError(
+        f"id {key} was used before, for: {what}; nothing was sent.\n"
+        f"Leave client_order_id out for another order: {terms.sentence}."
+    )
 
 
 def refused_order(terms: OrderTerms, key: str, cause: KalshiError | None, note: str) -> OrderRejected:

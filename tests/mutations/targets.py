@@ -39,6 +39,7 @@ _ORDERS = (
     "tests/test_trading_lines.py",
     "tests/test_trading_values.py",
     "tests/test_trading_origin.py",
+    "tests/test_trading_together.py",
 )
 _MONEY = (*_GUARDS, "tests/test_trading_limits.py")
 _TERMS = ("tests/test_ticket.py", "tests/test_trading_input.py")
@@ -92,6 +93,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "kalshi_research/trading/rules.py": _TERMS,
     "kalshi_research/trading/terms.py": _TERMS,
     "kalshi_research/trading/ticket.py": (*_TERMS, "tests/test_trading_origin.py"),
+    "kalshi_research/trading/together.py": ("tests/test_trading_together.py",),
     "kalshi_research/trading/waiting.py": ("tests/test_trading_waiting.py", *_GUARDS),
     "kalshi_research/trading/*.py": _ORDERS,
 }
