@@ -29,10 +29,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from kalshi_research.errors import JournalError, printable, quoted
+from kalshi_research.errors import JournalError, printable
 from kalshi_research.trading.handles import open_own, read_from, sync_folder, write_all
 from kalshi_research.trading.intents import OPEN, SETTLED, Intent, line_of, parsed_line
 from kalshi_research.trading.locks import hold, release, try_hold
+from kalshi_research.trading.mishaps import damaged, unreadable, unusable
 
 __all__ = ["OPEN", "SETTLED", "Intent", "Journal"]
 
@@ -160,7 +161,7 @@ class Journal:
         try:
             self._hold_current()
         except OSError as error:
-            raise self._unusable("locked", error) from None
+            raise unusable(self.path, "locked", error) from None
         self._held = True
 
     def _hold_current(self) -> None:
@@ -205,7 +206,7 @@ class Journal:
                 if durable:
                     os.fsync(self._handle)
             except OSError as error:
-                raise self._unusable("written", error) from None
+                raise unusable(self.path, "written", error) from None
             finally:
                 self._catch_up(mine=True)
 
@@ -337,13 +338,6 @@ class Journal:
     def _session_path(self, session: str) -> Path:
         return self.path.with_name(f"{self.path.stem}.{session}.session")
 
-    def _unusable(self, what: str, error: OSError) -> JournalError:
-        reason = error.strerror or type(error).__name__
-        return JournalError(
-            f"the order journal {printable(self.path)} cannot be {what} ({reason}); nothing was sent.\n"
-            "An order that is not written down first could be lost. Make room, or mend the permissions."
-        )
-
     def _catch_up(self, *, mine: bool = False) -> None:
         """Read what was appended since; mark a torn end, whose writer is dead."""
         try:
@@ -353,7 +347,8 @@ class Journal:
                 self._forget()
                 self._file = (about.st_dev, about.st_ino)
             if size < self._offset:
-                raise self._damage("is shorter than it was")
+                self._damaged = True
+                raise damaged(self.path, "is shorter than it was")
             data = read_from(self._handle, self._offset, size - self._offset)
             whole = data[: data.rfind(b"\n") + 1]
             if len(whole) < len(data) and not mine:
@@ -364,7 +359,7 @@ class Journal:
                 )
                 whole = data[: data.rfind(b"\n") + 1]
         except OSError as error:
-            raise self._unusable("read", error) from None
+            raise unusable(self.path, "read", error) from None
         for line in whole.splitlines(keepends=True):
             found = parsed_line(line)
             problem = self._check(found) if found is not None else ""
@@ -373,7 +368,8 @@ class Journal:
             elif not line.endswith(_TORN):
                 number = self._lines + 1
                 self._forget()
-                raise self._unreadable(number, line, problem)
+                self._damaged = True
+                raise unreadable(self.path, number, line, problem)
             # Last, so that a line is read twice rather than not at all.
             self._offset += len(line)
             self._lines += 1
@@ -392,22 +388,6 @@ class Journal:
         self._offset = self._lines = 0
         for known in (self._intents, self._open, self._orders):
             known.clear()
-
-    def _unreadable(self, number: int, line: bytes, problem: str) -> JournalError:
-        if not problem:
-            text = line.decode(errors="replace").rstrip("\n")
-            return self._damage(f"has a damaged line ({number}): {quoted(text, 60)}")
-        return self._damage(
-            f"has a line ({number}) that this version cannot read, because {problem}",
-            "Use the version that wrote it. Or look",
-        )
-
-    def _damage(self, what: str, look: str = "Look") -> JournalError:
-        self._damaged = True
-        return JournalError(
-            f"the order journal {printable(self.path)} {what}; nothing was sent.\n"
-            f"{look} at your orders on the exchange, then rename that file: a new one will be begun."
-        )
 
 
 def _let_go(process: int, handles: list[int], mark: Path) -> None:
