@@ -313,3 +313,17 @@ def test_the_question_of_a_quiet_link_is_one_that_the_exchange_knows(dialect: st
         health = live.health
         assert (health.reconnects, health.unreadable, health.unknown) == (0, 0, 0)
         assert not health.problems
+
+
+def test_what_only_proves_something_is_not_waited_for(venue: Faulty) -> None:
+    """On a slow link an audit may be under way all the time."""
+    with follow(
+        venue, ["M0"], ("books", "trades", "fills"), audit_every=0.1, command_timeout=30, dead_after=60
+    ) as live:
+        subscriptions = live._engine.links[0].subscriptions
+        venue.obey = lambda socket, command: []
+        until(lambda: {sent.action for sent in subscriptions._pending.values()} == {"snapshot", "prove"})
+        assert live.settled
+        assert live.wait(timeout=0) is live
+        live.add(["M1"])
+        assert not live.settled

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Action", "ChannelSubscription", "Command", "Owner"]
 
-Action = Literal["subscribe", "add", "delete", "snapshot", "unsubscribe", "list"]
+Action = Literal["subscribe", "add", "delete", "snapshot", "unsubscribe", "list", "prove"]
 
 
 class Owner(Protocol):

@@ -46,6 +46,7 @@ _OURS = frozenset({1, 2, 3, 4, 5, 6, 12, 13, 14, 15, 19, 20, 21, 22, 23, 24, 28}
 _KNOWN = _ENDED | _PASSING | _MARKETS | _CHANNEL | _OURS | {_TOO_MANY, _TOO_FAST}
 _QUESTIONS = frozenset({"snapshot", "list"})
 """Commands that change nothing: they wait for no other, and nothing waits for them."""
+_PROOFS = _QUESTIONS | {"prove"}
 _TRIES = 3
 _SLOWEST = 0.5
 
@@ -125,9 +126,14 @@ class Subscriptions:
         return any(frame in sub.channel.frames for sub in self._channels.values())
 
     @property
+    def waits(self) -> bool:
+        """Whether a command has no answer yet."""
+        return bool(self._pending)
+
+    @property
     def settled(self) -> bool:
         """Whether everything wanted is held or refused."""
-        return not self._pending and all(
+        return all(sent.action in _PROOFS for sent in self._pending.values()) and all(
             sub.sid is not None and sub.complete and (sub.everything or not sub.missing)
             for sub in self._channels.values()
             if (sub.everything or sub.wanted.keys() - sub.refused.keys()) and "" not in sub.refused
@@ -174,7 +180,7 @@ class Subscriptions:
     def prove(self, sub: ChannelSubscription, now: float) -> bool:
         """Ask for a numbered answer that changes nothing: it shows what was lost before it."""
         some = next(iter(sub.asked), None)
-        return some is not None and not sub.busy and self._issue("add", sub, [some], now)
+        return some is not None and not sub.busy and self._issue("prove", sub, [some], now)
 
     def probe(self, now: float) -> bool:
         """Ask for any answer at all: it shows that somebody listens."""
@@ -227,7 +233,8 @@ class Subscriptions:
         self._pending[self._number] = Command(action, sub, tickers, now)
         if action not in _QUESTIONS:
             sub.busy = True
-        self._send(command(self._number, action, sub.channel, sub.sid, tickers))
+        wire = "add" if action == "prove" else action
+        self._send(command(self._number, wire, sub.channel, sub.sid, tickers))
         return True
 
     def _expired(self, sent: Command) -> None:

@@ -182,15 +182,17 @@ class Upkeep:
 
     def _audit(self, now: float) -> None:
         self._plan_audit(now)
-        asked, due = False, False
+        asked = self._subscriptions.waits  # a command that waits for its answer is a question too
+        due = False
         for sub in self._subscriptions.channels():
             due |= sub.sid is not None
             if sub.sid is None or not sub.channel.numbered:
                 continue
             if sub.channel.name == "books":
                 some = self._next_markets(sub)
-                asked = bool(some) and self._subscriptions.snapshots(sub, some, now)
-                self.audits += len(some) if asked else 0
+                if some and self._subscriptions.snapshots(sub, some, now):
+                    self.audits += len(some)
+                    asked = True
             elif 0 < len(sub.asked) <= _MOST_PROVED:
                 self._subscriptions.prove(sub, now)
         if due and not asked and not self._subscriptions.probe(now):

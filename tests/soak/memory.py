@@ -109,8 +109,10 @@ class Server:
         try:
             while True:
                 command = json.loads(await connection.recv())
-                params = command["params"]
-                if command["cmd"] == "subscribe":
+                params = command.get("params", {})
+                if command["cmd"] == "list_subscriptions":
+                    _write(connection, {"id": command["id"], "type": "ok", "msg": []})
+                elif command["cmd"] == "subscribe":
                     (channel,) = params["channels"]
                     sid = 1 + (channel == "trade")
                     _write(connection, {"id": command["id"], "type": "subscribed",
