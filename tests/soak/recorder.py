@@ -398,7 +398,7 @@ class Soak:
             recording = kr.read_recording(folder)
             frame = recording.frame
         except kr.KalshiError as error:
-            if heard.acknowledged or rows:
+            if heard.acknowledged or rows or list(folder.glob("*.parquet")):
                 found.bad.append(f"{point}: {error}")
             return
         for run, mine in frame.groupby("run", observed=True):
