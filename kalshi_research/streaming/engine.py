@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -426,26 +425,3 @@ class Engine:
                 self._on_break = tuple(each for each in self._on_break if each is not on_break)
 
         return untap
-
-
-def closing(owner: object, engine: Engine) -> None:
-    """End the engine when nothing refers to its owner any more, and at the end of the process."""
-    weakref.finalize(owner, _close, engine)
-
-
-def _close(engine: Engine) -> None:
-    if threading.current_thread() is threading.main_thread():
-        engine.close(2.0)
-    else:  # garbage is collected in any thread, even in that of the engine
-        threading.Thread(target=engine.close, args=(2.0,), daemon=True).start()
-
-
-def check_key(client: Client) -> None:
-    """Refuse a client that cannot open a stream."""
-    if not client.signed:
-        names = f"KALSHI_{client.environment.name.upper()}_"
-        raise ConfigError(
-            "a stream needs a key, and this client has none; nothing was sent.\n"
-            f"Pass key_id= and private_key= to connect(), or set {names}KEY_ID and "
-            f"{names}PRIVATE_KEY_PATH;\nwithout a key kr.poll(client, tickers) samples books."
-        )

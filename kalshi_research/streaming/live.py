@@ -15,9 +15,10 @@ from kalshi_research.errors import (
 )
 from kalshi_research.market_data.arguments import Tickers, check_client, ticker_list
 from kalshi_research.streaming.consumers import kinds_of, patience
-from kalshi_research.streaming.engine import Engine, check_key, closing
+from kalshi_research.streaming.engine import Engine
 from kalshi_research.streaming.feed_frames import FeedFrames
 from kalshi_research.streaming.health import Health, health_of
+from kalshi_research.streaming.lifetime import check_key, closing
 from kalshi_research.streaming.options import StreamOptions
 from kalshi_research.streaming.recorder import Recorder, seconds
 from kalshi_research.streaming.runs import folder_of

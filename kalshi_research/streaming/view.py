@@ -105,8 +105,8 @@ class BookView(ABC):
         mine = self.markets
         if tickers is None:
             return mine
-        names = ticker_list(tickers)
-        strange = [name for name in names if name not in set(mine)]
+        names, known = ticker_list(tickers), set(mine)
+        strange = [name for name in names if name not in known]
         if strange:
             raise InputError(
                 f"{printable(strange[0], 60)} is not followed here; add it with add([...]), "
