@@ -126,7 +126,7 @@ class FeeTerms:
     waived: bool = False
 
     def __post_init__(self) -> None:
-        if self.fee_type not in FEE_TYPES:
+        if not isinstance(self.fee_type, str) or self.fee_type not in FEE_TYPES:
             raise InputError(
                 f"fee type {quoted(self.fee_type, 60)} is unknown; no fee was computed. "
                 f"Known types: {', '.join(FEE_TYPES)}"

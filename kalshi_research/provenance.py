@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from kalshi_research.errors import printable
+from kalshi_research.errors import printable, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,10 @@ def query_hash(params: Mapping[str, Any]) -> str:
     >>> query_hash({"a": 1, "b": 2}) == query_hash({"b": 2, "a": 1})
     True
     """
-    text = json.dumps(params, sort_keys=True, default=str, separators=(",", ":"))
+    try:
+        text = json.dumps(params, sort_keys=True, default=str, separators=(",", ":"))
+    except (TypeError, ValueError):  # what cannot be written is refused where it is sent
+        text = quoted(dict(params), 10_000)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -108,7 +111,8 @@ def note(frame: pd.DataFrame, **more: str | float | bool) -> None:
 
 
 def _of(frame: pd.DataFrame | pd.Series) -> Provenance | None:
-    found = frame.attrs.get(KEY)
+    attrs = getattr(frame, "attrs", None)  # whatever is drawn may ask
+    found = attrs.get(KEY) if isinstance(attrs, Mapping) else None
     return dict(found) if isinstance(found, Mapping) else None
 
 

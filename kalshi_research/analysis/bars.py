@@ -21,6 +21,7 @@ __all__ = ["time_bars", "trade_bars", "volume_bars"]
 
 _DAY = 86_400_000_000
 _MOST_ROWS = 10_000_000
+_MOST = 2**62
 
 
 def time_bars(
@@ -200,7 +201,7 @@ def trade_bars(trades: pd.DataFrame, n: int) -> pd.DataFrame:
     >>> trade_bars(trades, 2)[["open", "close", "trades"]].to_dict("list")
     {'open': [0.42], 'close': [0.44], 'trades': [2]}
     """
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n < _MOST:
         raise InputError(f"n must be a whole number from 1, not {quoted(n, 40)}")
     tape = read_tape(trades)
     place = tape.place_in_market()

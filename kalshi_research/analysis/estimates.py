@@ -94,7 +94,8 @@ def _attribute(
     """The distinct values of a column, and for each market the place of its own."""
     if column == "ticker":
         return names, np.arange(len(names), dtype=np.int64)
-    frame = next((frame for frame in frames if column in frame.columns), None)
+    named = isinstance(column, str)
+    frame = next((frame for frame in frames if named and column in frame.columns), None)
     if frame is None:
         raise InputError(
             f"{argument} must be None, 'ticker' or a column of the frames given, "

@@ -283,7 +283,8 @@ def _check_options(rounding: Rounding | None, precision: int) -> None:
         raise InputError(
             f"rounding {quoted(rounding, 60)} is unknown; use one of {', '.join(_ROUNDINGS)}"
         )
-    if isinstance(precision, bool) or not isinstance(precision, int) or precision < 1:
+    whole = isinstance(precision, int) and not isinstance(precision, bool)
+    if not whole or not 1 <= precision <= 10**9 * MONEY_SCALE:
         raise InputError(
             f"precision must be a whole number of 1/{MONEY_SCALE:,} dollar, not {quoted(precision, 40)}"
         )

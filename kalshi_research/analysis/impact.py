@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -27,6 +27,7 @@ from kalshi_research.money import COUNT_SCALE, PRICE_SCALE
 
 __all__ = ["impact_curve", "kyle_lambda", "ofi_regression", "order_flow_imbalance"]
 
+_MOST = 1e18  # contracts; nobody counts further
 _SIZES = ("yes_bid_size", "yes_ask_size")
 
 
@@ -116,7 +117,10 @@ def impact_curve(
 
 def _edges(sizes: Sequence[float]) -> list[float]:
     """Where the classes of orders begin and end [contracts]."""
-    numeric = all(isinstance(size, int | float | np.number) for size in sizes)
+    several = isinstance(sizes, Iterable) and getattr(sizes, "ndim", 1) == 1
+    numeric = several and all(
+        isinstance(size, int | float | np.number) and abs(size) < _MOST for size in sizes
+    )
     edges = [0.0, *(float(size) for size in sizes), np.inf] if numeric else []
     if not numeric or not all(low < high for low, high in pairwise(edges)):
         raise InputError(f"sizes must be numbers that ascend from above 0, not {quoted(sizes, 60)}")

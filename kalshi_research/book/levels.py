@@ -139,7 +139,7 @@ def as_ticks(dollars: Any, name: str) -> int:
     if isinstance(dollars, bool) or not isinstance(dollars, str | Decimal | Real):
         said = quoted(dollars, 60)
         raise InputError(f"{name} must be a number of dollars such as 0.05, not {said}")
-    ticks = to_price(dollars if isinstance(dollars, str | Decimal) else float(dollars))
+    ticks = to_price(dollars)  # type: ignore[arg-type]
     if ticks < 0:
         raise InputError(f"{name} must not be negative, but is {printable(dollars, 60)}")
     return ticks

@@ -107,7 +107,7 @@ def fill_cost(
       ticker  levels  average_price  cost  unfilled
     0      T       2         0.4565  9.13       0.0
     """
-    if side not in _SIDES:
+    if not isinstance(side, str) or side not in _SIDES:
         raise InputError(
             f"side must be one of {list(_SIDES)}, the leg that is bought, "
             f"not {quoted(side, 40)}\n"

@@ -90,7 +90,7 @@ def clean_query(params: Mapping[str, Any] | None) -> str:
 def _text(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int) and value.bit_length() < 1_000:
         return str(value)
     if isinstance(value, float) and math.isfinite(value):
         return repr(value)

@@ -71,7 +71,7 @@ def load_dataset(name: str) -> pd.DataFrame:
     [[0.42, 0.44, 0.02]]
     """
     folder, sets = _manifest()
-    if name not in sets:
+    if not isinstance(name, str) or name not in sets:
         raise InputError(f"there is no data set {quoted(name, 60)}; there are {sorted(sets)}")
     entry = sets[name]
     return read_frame(folder / entry["file"], _KINDS[entry["kind"]])

@@ -8,9 +8,10 @@ It returns exactly what the ``get_`` function of the same name returns.
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING
 
-from kalshi_research.errors import FrameError, InputError, printable
+from kalshi_research.errors import FrameError, InputError, printable, quoted
 from kalshi_research.files.own import (
     read_fills,
     read_orders,
@@ -66,6 +67,8 @@ __all__ = [
     "write_settlements",
     "write_trades",
 ]
+
+_LONGEST = 10**9  # minutes
 
 
 def read_trades(source: Source) -> pd.DataFrame:
@@ -160,6 +163,14 @@ def read_series(source: Source) -> pd.DataFrame:
     return read_rows(source, SERIES)
 
 
+def _check_period(value: object) -> None:
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if value is not None and not (whole and 0 < value <= _LONGEST):  # type: ignore[operator]
+        raise InputError(
+            f"period_interval must be a positive number of minutes, not {quoted(value, 40)}"
+        )
+
+
 def read_candlesticks(
     source: Source, *, ticker: str | None = None, period_interval: int | None = None
 ) -> pd.DataFrame:
@@ -185,8 +196,7 @@ def read_candlesticks(
     >>> read_candlesticks({"ticker": "T", "candlesticks": []}).shape
     (0, 18)
     """
-    if period_interval is not None and period_interval <= 0:
-        raise InputError(f"period_interval must be a positive number of minutes, not {period_interval}")
+    _check_period(period_interval)
     return read_rows(source, CANDLESTICKS, ticker=ticker, period_interval=period_interval)
 
 

@@ -57,6 +57,7 @@ EVENT_STATUSES = ("unopened", "open", "closed", "settled")
 TICKERS_A_REQUEST = 100
 """The most tickers that a list route takes at once."""
 
+_MOST_ROWS = 10**12
 _TICKER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?", re.ASCII)
 _DATE_ONLY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INTERVALS = {"1min": 1, "1m": 1, "1h": 60, "60min": 60, "1d": 1440, "1440min": 1440}
@@ -253,7 +254,7 @@ def row_cap(value: int | None) -> int | None:
     if value is None:
         return None
     cap = whole_number(value)
-    if cap is None or cap < 1:
+    if cap is None or not 1 <= cap <= _MOST_ROWS:
         said = quoted(value, 40)
         raise InputError(f"max_rows must be a whole number of at least 1, or None, not {said}")
     return cap
