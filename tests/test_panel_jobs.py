@@ -167,8 +167,8 @@ def test_words_for_numbers_and_for_what_is_missing() -> None:
     nan = float("nan")
     assert [text("Yes"), text(""), text(None), text(nan), text(3)] == ["Yes", "–", "–", "–", "–"]
     assert [dollars(0.4), dollars("0.4275"), dollars(nan)] == ["0.40", "0.4275", "–"]
-    assert [money(1234.5), money(-0.07), money(0), money(None), money(nan)] == [
-        "$1,234.50", "-$0.07", "$0.00", "–", "–",
+    assert [money(1234.5), money(-0.07), money(0), money(-0.004), money(None), money(nan)] == [
+        "$1,234.50", "-$0.07", "$0.00", "$0.00", "–", "–",
     ]  # fmt: skip
     assert [contracts(1500.0), contracts(0.25), contracts(None), contracts(nan)] == [
         "1,500", "0.25", "–", "–",

@@ -85,3 +85,10 @@ def test_no_panel_spells_a_price_another_way(sandbox: Any) -> None:
     assert desk.portfolio.model.orders[0]["cells"][2] == "0.043"
     assert desk.portfolio.model.fills[0]["cells"][3] == "0.047"
     desk.close()
+
+
+def test_less_than_half_a_cent_is_neither_gained_nor_lost() -> None:
+    from kalshi_research.panels.portfolio_model import _signed
+
+    shown = [_signed(amount) for amount in (0.004, -0.004, 0.006, -0.006, None)]
+    assert shown == ["$0.00", "$0.00", "+$0.01", "-$0.01", "–"]

@@ -342,4 +342,4 @@ def _signed(amount: Any) -> str:
     """Money with its sign, which a gain has too."""
     if amount is None or pd.isna(amount):
         return NOTHING
-    return f"+{money(amount)}" if float(amount) > 0 else money(amount)
+    return f"+{money(amount)}" if round(float(amount), 2) > 0 else money(amount)

@@ -34,7 +34,7 @@ _POSITIONS = _columns(
     "Market", "Yes means<", "#Held", "#Cost<", "#Bid", "#Mid<<",
     "#Sold now<<", "#Gain if sold", "#Gain at mid<<"
 )  # fmt: skip
-_ORDERS = _columns("Market", "Order", "#Price", "#Filled", "State<", "Placed by<", "!")
+_ORDERS = _columns("Market", "Order", "#Price", "#Filled<", "State<", "Placed by<", "!")
 _FILLS = _columns("Time<", "Market", "Bought", "#Price", "#Contracts", "#Fee<", "As<<")
 _LOST = _columns("Not accounted for", "Sent<", "Own id<<", "!")
 

@@ -75,13 +75,13 @@ def money(amount: Any) -> str:
 
     Examples
     --------
-    >>> money(1234.5), money(-0.07), money(None)
-    ('$1,234.50', '-$0.07', '–')
+    >>> money(1234.5), money(-0.07), money(-0.004), money(None)
+    ('$1,234.50', '-$0.07', '$0.00', '–')
     """
     if amount is None or pd.isna(amount):
         return NOTHING
-    value = float(amount)
-    return f"{'-' if value < 0 else ''}${abs(value):,.2f}"
+    cents = round(float(amount), 2)  # nothing is not less than nothing
+    return f"{'-' if cents < 0 else ''}${abs(cents):,.2f}"
 
 
 def contracts(quantity: Any) -> str:
