@@ -23,6 +23,7 @@ class Exchange:
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.fails = 0
+        self.error: Exception = TransportError("no answer")
         self.let = threading.Event()
         self.simulated = False
 
@@ -34,7 +35,7 @@ class Exchange:
         assert self.let.wait(10)
         if self.fails:
             self.fails -= 1
-            raise TransportError("no answer")
+            raise self.error
         yield SimpleNamespace(body=b'{"trades":[],"cursor":""}', json=lambda: {key: []})
 
 
@@ -59,8 +60,13 @@ def exchange() -> Iterator[Exchange]:
 
 
 @pytest.fixture
-def backfill(exchange: Exchange) -> Iterator[Backfill]:
-    made = Backfill(exchange, Feeds(100), Told())  # type: ignore[arg-type]
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def backfill(exchange: Exchange, told: Told) -> Iterator[Backfill]:
+    made = Backfill(exchange, Feeds(100), told)  # type: ignore[arg-type]
     yield made
     exchange.let.set()
     made.close()
@@ -187,3 +193,18 @@ def test_without_its_connection_nothing_is_asked_again(exchange: Exchange, backf
     backfill.again("A", 1e12)
     until(lambda: ("A", "trades") in backfill.known)
     assert begins(exchange) == [5_000, 5_000, 5_000]
+
+
+@pytest.mark.parametrize("error", [TransportError("no answer"), ValueError("a defect")])
+def test_whatever_a_question_meets_is_told_once_and_asked_again(
+    exchange: Exchange, backfill: Backfill, told: Told, error: Exception
+) -> None:
+    exchange.fails, exchange.error = 3, error
+    exchange.let.set()
+    backfill.ask("A", "trades", None, 1.0, newest=5_000_000)
+    for failed in (1, 2, 3):
+        until(lambda failed=failed: backfill.failed == failed and backfill._due)
+        backfill.again("A", 1e12)
+    until(lambda: ("A", "trades") in backfill.known)
+    assert len(told.problems) == 1
+    assert str(error) in told.problems[0]

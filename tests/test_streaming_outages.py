@@ -103,6 +103,9 @@ def test_in_an_outage_nothing_is_complete(venue: Faulty, kind: str) -> None:
     with follow(venue, ["M0"], kind) as live:
         read = getattr(live, kind)
         assert complete(read())
+        if kind == "trades":
+            venue.do(lambda: venue.trade("M0", "T0"))
+            until(lambda: len(read()) == 1)
         venue.refuse = lambda request: refusal(503)
         venue.hang_up()
         until(lambda: live.health.connections == 0)
@@ -148,8 +151,11 @@ def test_a_lost_trade_is_missing_until_there_is_an_answer(venue: Faulty) -> None
 
 
 def test_a_subscription_that_ends_is_an_outage(venue: Faulty) -> None:
-    serving(venue)
     with follow(venue, ["M0"], "trades", command_timeout=0.3) as live:
+        now = time.time()
+        venue.do(lambda: venue.trade("M0", "T0", int(now * 1000)))
+        until(lambda: len(live.trades()) == 1)
+        serving(venue, trades=[trade_row(number, now) for number in range(2)])
         venue.obey = lambda socket, command: []
         (socket,) = venue.sockets
         overflow = {
@@ -162,7 +168,19 @@ def test_a_subscription_that_ends_is_an_outage(venue: Faulty) -> None:
         assert live.health.connections == 1
         venue.obey = lambda socket, command: None
         until(lambda: complete(live.trades()))
-        assert asked(venue, "/markets/trades") == 0, "no trade was seen, and nothing says since when"
+        assert set(live.trades()["trade_id"]) == {"T0", "T1"}
+
+
+def test_where_nothing_says_since_when_rows_are_missing_for_good(venue: Faulty) -> None:
+    """Frames of 2025 do not say when they were sent, and no trade was seen before the outage."""
+    serving(venue)
+    with follow(venue, ["M0"], "trades") as live:
+        assert complete(live.trades())
+        venue.hang_up()
+        until(lambda: reconnected(live))
+        live.wait()
+        assert not complete(live.trades())
+        assert asked(venue, "/markets/trades") == 0
 
 
 def test_what_was_heard_to_the_end_is_complete_and_a_state_is_not(venue: Faulty) -> None:

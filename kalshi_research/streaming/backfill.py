@@ -217,7 +217,7 @@ class Backfill:
         """Nothing that a question met with stays unsaid."""
         error = None if asking.cancelled() else asking.exception()
         if error is not None:
-            self._failed(key, repr(error), first=False)
+            self._failed(key, repr(error), first=False, before=self._tries.get(key, 1) - 1)
 
     def forget(self, who: Hashable, newest: Mapping[str, int]) -> None:
         """Its connection has ended: what it knows may be old; it heard all until `newest` [ms]."""
@@ -241,14 +241,14 @@ class Backfill:
                 return self._rows(who, channel, question)
             self._trades(None if tickers is None else list(tickers), _from(newest))
         except KalshiError as error:
-            self._failed(key, str(error), first=question.first)
+            self._failed(key, str(error), first=question.first, before=self._tries.get(key, 0))
             return False
         return True
 
-    def _failed(self, key: tuple[Hashable, str], said: str, *, first: bool) -> None:
-        """Told once until there is an answer; it may be asked for many times."""
+    def _failed(self, key: tuple[Hashable, str], said: str, *, first: bool, before: int) -> None:
+        """Told unless it failed before: it may be asked for many times until there is an answer."""
         self.failed += 1
-        if not self._tries.get(key):
+        if not before:
             what = "what there was at the beginning" if first else "what was missed"
             self._problem(
                 f"{key[1]}: {what} could not be asked for; it is asked for again: {printable(said, 160)}"
@@ -261,8 +261,10 @@ class Backfill:
         self._problem(f"{channel}: more than {self._limit:,} rows were missed; the oldest are left out")
 
     def _trades(self, tickers: Sequence[str] | None, since: datetime | None) -> None:
-        if since is None:
-            return  # nothing was seen before, so nothing was missed
+        if since is None:  # no message told its time: nobody knows since when to ask
+            with self._lock:
+                self._feeds.missed.add("trades")
+            return
         single = tickers is not None and len(tickers) <= _ONE_BY_ONE
         wanted = None if tickers is None else set(tickers)
         for ticker in tickers or () if single else (None,):
