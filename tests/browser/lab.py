@@ -35,10 +35,35 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 START, CELLS = 60.0, 60_000
+SLOWER = float(os.environ.get("KALSHI_RESEARCH_BROWSER_SLOWER", "1"))
+"""So many times slower than this machine the browser is made, to find what holds only on a fast one."""
 DONE = """count => {
   const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
   if (document.querySelector("[data-mime-type='application/vnd.jupyter.error']")) return true;
   return prompts.length >= count && prompts.every(each => /\\[\\d+\\]:/.test(each.textContent));
+}"""
+RUN_ALL = """() => {
+  window.ran = false;
+  window.jupyterapp.commands.execute('notebook:run-all-cells').finally(() => { window.ran = true; });
+}"""
+# The page tells its parts of a new size one after the other: nothing may move from one picture of the
+# screen to the next.
+LAID_OUT = """async width => {
+  if (window.innerWidth !== width) return false;
+  const places = () => JSON.stringify([...document.querySelectorAll('.jp-Notebook, .kr, .kr-panel')]
+    .map(each => each.getBoundingClientRect()));
+  const before = places();
+  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return before === places();
+}"""
+RUN = """at => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  panel.content.activeCellIndex = at;
+  window.jupyterapp.commands.execute('notebook:run-cell');
+}"""
+RAN = """([at, before]) => {
+  const prompt = document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')[at].textContent;
+  return prompt !== before && /\\d/.test(prompt);
 }"""
 READY = """async () => {
   const found = window.jupyterapp?.shell?.currentWidget;
@@ -221,16 +246,25 @@ class Lab:
                 page.close()
             else:
                 page.evaluate(CLOSE)
+                page.wait_for_function("() => !document.querySelector('.jp-NotebookPanel')")
                 self._page = page
         finally:
             self.stop_kernels()
 
     def _load(self, name: str) -> Page:
-        page = self.context.new_page()
+        page = slowed(self.context.new_page())
         page.goto(f"{self.url}/doc/tree/{name}.ipynb?token={self.token}&reset")
         page.wait_for_selector(".jp-Notebook", timeout=CELLS)
         page.wait_for_function(READY, timeout=CELLS)
         return page
+
+
+def slowed(page: Page) -> Page:
+    """A page as on a slow machine, where that is asked for."""
+    if SLOWER > 1:
+        session = page.context.new_cdp_session(page)
+        session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    return page
 
 
 @contextlib.contextmanager
@@ -257,12 +291,31 @@ def repaint(page: Page, *, dark: bool) -> None:
     page.locator("#jupyterlab-splash").wait_for(state="detached")
 
 
+def resize(page: Page, width: int, height: int) -> None:
+    """Another size for a page that is open, and all of it in its new place."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function(LAID_OUT, arg=width)
+
+
 def run_all(page: Page, cells: int) -> None:
-    """Run the whole notebook and wait until every cell has a number, or one fails."""
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    """Run the whole notebook and wait until every cell has a number, or one fails.
+
+    Cells that were run before have one already: so it waits for the end of this run first.
+    """
+    page.evaluate(RUN_ALL)
+    page.wait_for_function("() => window.ran", timeout=CELLS)
     page.wait_for_function(DONE, arg=cells, timeout=CELLS)
     failures = texts(page, "[data-mime-type='application/vnd.jupyter.error']")
     assert not failures, failures[0]
+
+
+def run_cell(page: Page, at: int) -> str:
+    """Run a cell until it has another number; what it shows then."""
+    cell = page.locator(".jp-CodeCell").nth(at)
+    before = cell.locator(".jp-InputPrompt").inner_text()
+    page.evaluate(RUN, at)
+    page.wait_for_function(RAN, arg=[at, before], timeout=CELLS)
+    return " ".join(cell.locator(".jp-OutputArea-output").all_inner_texts())
 
 
 def texts(page: Page, selector: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import Lab, pictured
+from lab import Lab, pictured, slowed
 
 import kalshi_research as kr
 
@@ -70,7 +70,7 @@ def open_the_desk(page: Any, gallery: Lab) -> None:
 def test_from_the_gallery_to_a_filled_order(
     gallery: Lab, pictures: Path, sandbox: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = gallery.context.new_page()
+    page = slowed(gallery.context.new_page())
     page.set_viewport_size({"width": 1500, "height": 1200})
     with pictured(page, gallery.folder / "first-user-failed.png"):
         line = walk(page, gallery, pictures, sandbox)

@@ -1,5 +1,5 @@
 // Both sides of a book around the mid, drawn at most once a frame. Text nodes only.
-const digits = (price) => String(price).split('.')[1]?.length ?? 0;
+const digits = (price) => /^\d+\.(\d{1,6})$/.exec(price)?.[1].length ?? 0;
 
 export default {
   render({ model, el }) {
@@ -33,9 +33,11 @@ export default {
       price.type = 'button';
       price.className = 'price';
       price.tabIndex = -1;
-      price.addEventListener('click', () =>
-        model.send({ price: row.dataset.price, side: row.dataset.side }),
-      );
+      // The book may move between press and release: what was pressed is meant.
+      let pressed = null;
+      const here = () => ({ price: row.dataset.price, side: row.dataset.side });
+      price.addEventListener('pointerdown', () => (pressed = here()));
+      price.addEventListener('click', ({ detail }) => model.send((detail && pressed) || here()));
       price.addEventListener('focus', () => stop(row));
       row.append(sides[0], price, sides[1]);
       return row;
@@ -58,7 +60,7 @@ export default {
       button.textContent = price;
       // Points stand above each other: noughts that nobody sees make up for missing digits.
       const missing = most - digits(price);
-      button.dataset.pad = `${missing === most && most ? '.' : ''}${'0'.repeat(missing)}`;
+      button.dataset.pad = `${missing && missing === most ? '.' : ''}${'0'.repeat(missing)}`;
       const yours = own ? `, ${own} of them yours` : '';
       button.setAttribute('aria-label', `${side} ${price}, ${size} contracts${yours}`);
       const [here, there] = side === 'bid' ? [left, right] : [right, left];

@@ -7,15 +7,23 @@ export default {
     el.classList.add('kr');
     const view = `${Date.now()}-${Math.random()}-${(views += 1)}`;
     let inside = true;
+    let left = false;
     let said = null;
     const say = (seen) => {
       if (seen !== said) model.send({ view, seen });
       said = seen;
     };
-    const look = () => say(inside && document.visibilityState === 'visible');
+    const look = () => {
+      if (!left) say(inside && document.visibilityState === 'visible');
+    };
     const gone = () => {
+      left = true; // a page that is left becomes hidden after that
       said = null;
       model.send({ view, gone: true });
+    };
+    const back = () => {
+      left = false;
+      look();
     };
     // A browser that dies says no goodbye: who can see says so again and again.
     const again = setInterval(() => {
@@ -35,7 +43,7 @@ export default {
     let waiting = requestAnimationFrame(watch);
     document.addEventListener('visibilitychange', look);
     window.addEventListener('pagehide', gone);
-    window.addEventListener('pageshow', look);
+    window.addEventListener('pageshow', back);
     look();
     return () => {
       clearInterval(again);
@@ -43,7 +51,7 @@ export default {
       observer.disconnect();
       document.removeEventListener('visibilitychange', look);
       window.removeEventListener('pagehide', gone);
-      window.removeEventListener('pageshow', look);
+      window.removeEventListener('pageshow', back);
       gone();
     };
   },

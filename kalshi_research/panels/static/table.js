@@ -23,7 +23,7 @@ function spark(values) {
 
 // Digits behind the point: -1 for what is no number.
 function digits(text) {
-  const found = /^[^\d]?[^\d]?[\d,]+(?:\.(\d+))?$/.exec(text ?? '');
+  const found = /^[^\d]?[^\d]?[\d,]+(?:\.(\d{1,6}))?$/.exec(text ?? '');
   return found ? (found[1] ?? '').length : -1;
 }
 
@@ -48,6 +48,14 @@ export default {
     scroll.className = 'kr-scroll';
     el.append(scroll);
     let sorted = null;
+    // A row that is drawn anew between press and release would miss the click.
+    let pressed = false;
+    let late = false;
+    const press = ({ target }) => (pressed = target.closest('tr') !== null);
+    const release = () => {
+      pressed = false;
+      if (late) setTimeout(draw);
+    };
 
     const choose = (key) => {
       model.set('selected', key);
@@ -125,6 +133,8 @@ export default {
     const stop = (rows, row) => rows.forEach((each) => (each.tabIndex = each === row ? 0 : -1));
 
     const draw = () => {
+      late = pressed;
+      if (late) return;
       const columns = model.get('columns');
       const rows = [...model.get('rows')];
       const selected = model.get('selected');
@@ -180,8 +190,15 @@ export default {
         choose(here.dataset.key);
       }
     });
+    scroll.addEventListener('pointerdown', press);
+    window.addEventListener('pointerup', release);
+    window.addEventListener('pointercancel', release);
     draw();
     model.on('change:rows change:columns change:selected change:height change:label change:empty', draw);
-    return () => model.off(null, draw);
+    return () => {
+      window.removeEventListener('pointerup', release);
+      window.removeEventListener('pointercancel', release);
+      model.off(null, draw);
+    };
   },
 };
