@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -260,3 +262,38 @@ def test_nothing_is_shown_at_length(kind: str) -> None:
     for show in (quoted, printable):
         assert len(show(STRANGE[kind], 40)) <= 40
     assert time.process_time() - began < 1.0
+
+
+# Every public function
+
+APART = {"connect", "start_sandbox", "stream", "poll", "write_report"}  # which begin something
+FUNCTIONS = [
+    name
+    for name in kr.__all__
+    if name not in APART and callable(getattr(kr, name)) and not inspect.isclass(getattr(kr, name))
+]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("kind", ["huge", "list of huge", "huge Decimal", "inf", "1e300"])
+@pytest.mark.filterwarnings("ignore")
+def test_no_public_function_stumbles_over_a_number(venue: Venue, name: str, kind: str) -> None:
+    function = getattr(kr, name)
+    given = [
+        one
+        for one in inspect.signature(function).parameters.values()
+        if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
+    ]
+    trades = kr.load_dataset("kxhighny_trades").iloc[:50]
+    usual = {"client": venue.client, "book": kr.load_dataset("sample_orderbook"), "side": "yes"}
+    for chosen in given:
+        if chosen.name in ("client", "progress"):
+            continue
+        values = {
+            one.name: STRANGE[kind] if one is chosen else usual.get(one.name, trades)
+            for one in given
+            if one is chosen or one.default is one.empty
+        }
+        first = [values.pop(one.name) for one in given if one.kind is one.POSITIONAL_ONLY]
+        with suppress(KalshiError):
+            function(*first, **values)

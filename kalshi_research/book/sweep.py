@@ -135,11 +135,12 @@ def fill_cost(
 
 def _wanted(quantity: Any) -> list[int]:
     several = isinstance(quantity, Iterable) and not isinstance(quantity, str)
+    several = several and getattr(quantity, "ndim", 1) > 0
     counts = []
     for one in quantity if several else [quantity]:
         if isinstance(one, bool) or not isinstance(one, str | Decimal | Real):
             raise InputError(f"quantity must be a number of contracts, not {quoted(one, 40)}")
-        count = to_count(one if isinstance(one, str | Decimal) else float(one))
+        count = to_count(one)  # type: ignore[arg-type]
         if not 0 < count <= _MOST:
             raise InputError(f"quantity must be positive and below 10^12, but is {printable(one, 40)}")
         counts.append(count)
