@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,20 +12,13 @@ import kalshi_research as kr
 from kalshi_research.errors import ConflictError, InputError, KalshiError, NotFoundError
 from tests.order_venue import EPOCH, Venue, opened
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytest_plugins = ["tests.order_fixtures"]
+
 GOOD: dict[str, Any] = {"quantity": 5, "price": "0.42"}
 CREATE = "POST /portfolio/events/orders"
-
-
-@pytest.fixture
-def venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
-    with opened(tmp_path, monkeypatch) as made:
-        yield made
-
-
-@pytest.fixture
-def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
-    with opened(tmp_path, monkeypatch, dialect="2025") as made:
-        yield made
 
 
 def place(venue: Venue, **more: Any) -> kr.OrderReport:

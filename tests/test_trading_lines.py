@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import kalshi_research as kr
 from kalshi_research.errors import JournalError, OrderUnknown
-from tests.order_venue import EPOCH, Venue, opened
+from tests.order_venue import EPOCH, Venue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytest_plugins = ["tests.order_fixtures"]
 
 CREATE = "POST /portfolio/events/orders"
 ORDER = {
@@ -30,12 +34,6 @@ CHANGE = {
 TERMS = {
     "create": ORDER, "amend": CHANGE, "decrease": CHANGE, "cancel": {"ticker": "T", "subaccount": None},
 }  # fmt: skip
-
-
-@pytest.fixture
-def venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
-    with opened(tmp_path, monkeypatch) as made:
-        yield made
 
 
 def line(**said: Any) -> bytes:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import inspect
 import sys
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,15 +18,13 @@ import pytest
 import kalshi_research as kr
 from kalshi_research.errors import InputError, KalshiError, printable, quoted
 from kalshi_research.money import to_count, to_price
-from tests.order_venue import Venue, opened
+
+if TYPE_CHECKING:
+    from tests.order_venue import Venue
+
+pytest_plugins = ["tests.order_fixtures"]
 
 GOOD: dict[str, Any] = {"quantity": 5, "price": "0.42"}
-
-
-@pytest.fixture
-def venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
-    with opened(tmp_path, monkeypatch) as made:
-        yield made
 
 
 class Speechless:

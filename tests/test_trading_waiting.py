@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,22 +13,16 @@ from kalshi_research.errors import NotFoundError, OrderUnknown
 from kalshi_research.sandbox import Sandbox
 from kalshi_research.trading import Pace, waiting
 from kalshi_research.trading.waiting import Wait
-from tests.order_venue import Venue, opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.order_venue import Venue
+
+pytest_plugins = ["tests.order_fixtures"]
 
 CANCEL = "DELETE /portfolio/events/orders/*"
 BUSY = (503, {"error": {"code": "service_unavailable"}})
-
-
-@pytest.fixture
-def venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
-    with opened(tmp_path, monkeypatch) as made:
-        yield made
-
-
-@pytest.fixture
-def simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
-    with opened(tmp_path, monkeypatch, environment="sandbox") as made:
-        yield made
 
 
 @pytest.fixture

@@ -30,7 +30,14 @@ _STREAM = (
     "tests/test_sandbox_keys.py",
 )
 
-_GUARDS = ("tests/test_trading_guards.py",)
+_GUARDS = (
+    "tests/test_trading_answers.py",
+    "tests/test_trading_refusals.py",
+    "tests/test_trading_earlier.py",
+    "tests/test_trading_equals.py",
+    "tests/test_trading_permission.py",
+    "tests/test_trading_absence.py",
+)
 _ORDERS = (
     *_GUARDS,
     "tests/test_trading_input.py",
@@ -72,7 +79,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/test_client_errors.py",
         "tests/test_client_pages.py",
         "tests/test_dialect_2025_client.py",
-        "tests/test_trading_guards.py",
+        *_GUARDS,
     ),
     "kalshi_research/credentials.py": ("tests/test_connect_guards.py", "tests/test_credentials.py"),
     "kalshi_research/environments.py": ("tests/test_connect_guards.py", "tests/test_environments.py"),
