@@ -113,6 +113,16 @@ def test_a_simulated_exchange_is_looked_at_twice(simulated: Venue) -> None:
     assert 1.0 <= simulated.elapsed - began <= 3.0
 
 
+def test_an_order_of_another_market_is_told_as_one(venue: Venue) -> None:
+    row = venue.put(ticker="U")
+    gone = (404, {"error": {"code": "not_found"}})
+    venue.answer(CANCEL, gone)
+    with pytest.raises(NotFoundError, match=r"T has no order .*\n.*It is an order of U: leave ticker="):
+        kr.cancel_order(venue.client, row["order_id"], ticker="T")
+    assert venue.elapsed == 0
+    assert kr.cancel_order(venue.client, row["order_id"]).state == "canceled"
+
+
 def test_several_cancels_of_which_one_is_of_no_order(venue: Venue) -> None:
     made = place(venue)
     began = venue.elapsed

@@ -77,20 +77,28 @@ def _follow(desk: Desk, key: str, request: Request, absence: Absence) -> OrderRe
             order = absence.look(wanted=missing)
             if order is not None and order.finished:
                 return _ended(desk, key, order, cause)
+            if missing and order is not None and order.ticker != absence.ticker:
+                hint = f"It is an order of {printable(order.ticker, 80)}: leave ticker= out."
+                raise _no_order(desk, key, absence, hint) from cause
             if (missing and absence.proven) or not wait.rest():
                 break
     if missing and absence.proven:
-        desk.journal.note(key, state="REJECTED", note="not found")
-        raise NotFoundError(
-            404,
-            code="not_found",
-            message=f"{absence.ticker} has no order {printable(order_id, 60)} of yours",
-            method="DELETE",
-            path=f"/portfolio/orders/{order_id}",
-            hint="Nothing was cancelled. get_orders(client) lists your orders.",
-        ) from cause
+        raise _no_order(desk, key, absence, "get_orders(client) lists your orders.") from cause
     intent = desk.journal.note(key, state="UNKNOWN", note="the exchange does not show its end yet")
     raise _unknown_cancel(desk, intent) from cause
+
+
+def _no_order(desk: Desk, key: str, absence: Absence, hint: str) -> NotFoundError:
+    """Close a cancel of what is not there; the error that says so."""
+    desk.journal.note(key, state="REJECTED", note="not found")
+    return NotFoundError(
+        404,
+        code="not_found",
+        message=f"{absence.ticker} has no order {printable(absence.order_id, 60)} of yours",
+        method="DELETE",
+        path=f"/portfolio/orders/{absence.order_id}",
+        hint=f"Nothing was cancelled. {hint}",
+    )
 
 
 class Absence:
