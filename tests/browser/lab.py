@@ -69,8 +69,15 @@ READY = """async () => {
   const found = window.jupyterapp?.shell?.currentWidget;
   if (!found?.sessionContext) return false;
   await found.sessionContext.ready;
-  await found.sessionContext.session?.kernel?.info;
-  return Boolean(found.sessionContext.session?.kernel);
+  const kernel = found.sessionContext.session?.kernel;
+  await kernel?.info;
+  const kind = 'application/vnd.jupyter.widget-view+json';
+  const { rendermime } = found.content;
+  if (kernel?.connectionStatus !== 'connected' || !rendermime.mimeTypes.includes(kind)) return false;
+  // JupyterLab asks a new kernel for widgets; one that is made before the answer is made twice, and
+  // hears of no change.
+  const manager = await rendermime.createRenderer(kind)._manager.promise;
+  return manager.restoredStatus && !manager._kernelRestoreInProgress;
 }"""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lab import Lab, repaint, run_all, texts
+from lab import Lab, repaint, resize, run_all, texts
 
 CELLS = (
     """import kalshi_research as kr
@@ -56,7 +56,7 @@ def test_the_ladder_follows_the_book(lab: Lab, pictures: Path) -> None:
         mine.locator("button").click()
         for theme, width in (("light", 1200), ("dark", 560), ("light", 420)):
             repaint(page, dark=theme == "dark")
-            page.set_viewport_size({"width": width, "height": 1000})
+            resize(page, width, 1000)
             page.screenshot(path=pictures / f"book-panel-{theme}-{width}.png")
         page.locator(".jp-CodeCell").last.click()
         page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")

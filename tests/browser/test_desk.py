@@ -9,7 +9,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from lab import Lab, run_all
+from lab import Lab, resize, run_all
 
 import kalshi_research as kr
 
@@ -77,7 +77,7 @@ def test_from_an_empty_notebook_to_a_filled_order(lab: Lab, pictures: Path, sand
         page.get_by_text(f"Filled: buy 2 YES at ${price}.").wait_for()
         assert orders(sandbox) == ["POST orders"]
         page.locator(".kr-positions td", has_text="2 YES").wait_for()
-        page.locator(".kr-fills td", has_text="taker").wait_for()
+        page.locator(".kr-fills td", has_text="taker").first.wait_for()
         page.screenshot(path=pictures / "desk-light-1400.png")
     assert list(kr.get_positions(kr.connect(sandbox)).loc[[TICKER], "position"]) == [2.0]
 
@@ -90,7 +90,7 @@ def test_narrow_and_dark_everything_is_still_there(lab: Lab, pictures: Path, san
         page.locator(".kr-ladder button.price.ask:visible").last.wait_for()
         page.get_by_text("you hold nothing").wait_for()
         for width in (560, 420):
-            page.set_viewport_size({"width": width, "height": 2400})
+            resize(page, width, 2400)
             wide = page.evaluate(
                 """() => {
                   const output = document.querySelector('.jp-OutputArea-output').getBoundingClientRect();

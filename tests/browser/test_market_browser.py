@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab import Lab, repaint, run_all, texts
+from lab import Lab, repaint, resize, run_all, texts
 
 CELLS = (
     "import kalshi_research as kr",
@@ -31,7 +31,7 @@ def test_from_series_to_a_market(lab: Lab, pictures: Path) -> None:
         page.get_by_text(f"chosen {chosen}").wait_for()
         for theme, width in (("dark", 560), ("light", 420)):
             repaint(page, dark=theme == "dark")
-            page.set_viewport_size({"width": width, "height": 1000})
+            resize(page, width, 1000)
             page.locator("th", has_text="Week").wait_for(state="hidden")
             assert page.locator(".kr-scroll").evaluate("box => box.scrollWidth <= box.clientWidth")
             page.screenshot(path=pictures / f"market-browser-{theme}-{width}.png")

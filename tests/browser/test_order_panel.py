@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import Lab, repaint, run_all
+from lab import Lab, repaint, resize, run_all
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -56,9 +56,9 @@ def test_place_amend_and_cancel(lab: Lab, pictures: Path) -> None:
         page.get_by_text("Buy 10 YES of KXHIGHNY-26NOV21-B46.5 at $0.10?").wait_for()
         for theme, width in (("light", 1200), ("dark", 560), ("light", 420)):
             repaint(page, dark=theme == "dark")
-            page.set_viewport_size({"width": width, "height": 1000})
+            resize(page, width, 1000)
             page.screenshot(path=pictures / f"order-panel-{theme}-{width}.png")
-        page.set_viewport_size({"width": 1200, "height": 1000})
+        resize(page, 1200, 1000)
         assert asked(page).strip() == "on the exchange: []", "two clicks on Preview send nothing"
         page.locator(".kr-confirm").dblclick()
         page.get_by_text("Resting: buy 10 YES at $0.10.").wait_for()
@@ -112,8 +112,8 @@ def test_a_second_view_and_a_busy_kernel_make_no_second_order(lab: Lab) -> None:
         page.wait_for_function(
             "() => document.querySelectorAll('.jp-InputPrompt')[2].textContent.includes('*')"
         )
-        for _ in range(3):  # they wait in the kernel until the cell has ended
-            confirm.nth(0).click()
-            confirm.nth(1).click()
+        # All at one moment, while the cell runs: they wait in the kernel until it has ended.
+        clicked = confirm.evaluate_all("all => [1, 2, 3].map(() => all.map(one => one.click())).length")
+        assert clicked == 3
         page.get_by_text("Resting: buy 4 YES at $0.06.").first.wait_for()
         assert asked(page).strip() == "on the exchange: ['resting 4 at 0.06']"
