@@ -94,7 +94,20 @@ def doors(venue: Venue) -> dict[str, Callable[[Any], Any]]:
     }
     fields = {
         f"ticket: {name}": lambda value, name=name: confirmed(ready(venue), **{name: value})
-        for name in ("quantity", "price", "action", "order_group", "post_only", "ticker")
+        for name in (
+            "ticker",
+            "action",
+            "outcome",
+            "quantity",
+            "price",
+            "time_in_force",
+            "post_only",
+            "expires",
+            "self_trade_prevention",
+            "order_group",
+            "subaccount",
+            "warnings",
+        )
     }
     return {
         **new, **several, **amends, **limits, **fields,

@@ -9,7 +9,7 @@ import traitlets
 from kalshi_research.errors import InputError, quoted
 from kalshi_research.trading.terms import as_text
 
-__all__ = ["Figure", "Flag", "Text", "Word"]
+__all__ = ["Figure", "Flag", "Sentences", "Text", "Word"]
 
 
 class Word(traitlets.TraitType[str, str]):
@@ -40,6 +40,17 @@ class Text(traitlets.TraitType[str, Any]):
         if not isinstance(value, str):
             raise InputError(f"{self.name} must be text, not {quoted(value, 40)}.")
         return value
+
+
+class Sentences(traitlets.List[str]):
+    """A list of text; nothing else is one."""
+
+    def validate(self, obj: Any, value: Any) -> list[str]:
+        """The list, or `InputError`."""
+        del obj
+        if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
+            raise InputError(f"{self.name} must be a list of text, not {quoted(value, 40)}.")
+        return list(value)
 
 
 class Figure(traitlets.TraitType[str, Any]):

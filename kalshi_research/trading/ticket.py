@@ -23,7 +23,7 @@ from kalshi_research.fees import FeeTerms
 from kalshi_research.money import COUNT_SCALE, MONEY_SCALE, PRICE_SCALE, fixed_text, parse_fixed
 from kalshi_research.provenance import environment_of, is_simulated
 from kalshi_research.trading.estimate import Estimate, Ladder, estimate, ladder_of, money
-from kalshi_research.trading.fields import Figure, Flag, Text, Word
+from kalshi_research.trading.fields import Figure, Flag, Sentences, Text, Word
 from kalshi_research.trading.reading import read_terms
 from kalshi_research.trading.requests import create_body
 from kalshi_research.trading.rules import MarketRules
@@ -135,7 +135,7 @@ class OrderTicket(traitlets.HasTraits):
     self_trade_prevention = Word(SELF_TRADE)
     order_group = Text("")
     subaccount: traitlets.Any = traitlets.Any(None, allow_none=True)
-    warnings: traitlets.List[str] = traitlets.List(traitlets.Unicode())
+    warnings: traitlets.List[str] = Sentences()
     confirmed = Flag()
 
     blockers: traitlets.List[str] = traitlets.List(traitlets.Unicode(), read_only=True)
@@ -345,7 +345,8 @@ class OrderTicket(traitlets.HasTraits):
         """
         self.refresh()
         if self.blockers:
-            raise InputError(f"this order cannot be confirmed: {self.blockers[0]}; nothing was sent.")
+            reason = printable(self.blockers[0], 400)
+            raise InputError(f"this order cannot be confirmed: {reason}; nothing was sent.")
         self.confirmed = True
 
     @property
@@ -368,7 +369,7 @@ class OrderTicket(traitlets.HasTraits):
         """
         self.refresh()
         if self.blockers:
-            raise InputError(f"{self.blockers[0]}; nothing was sent.")
+            raise InputError(f"{printable(self.blockers[0], 400)}; nothing was sent.")
         assert self._terms is not None  # noqa: S101 - without terms there are blockers
         return self._terms
 
