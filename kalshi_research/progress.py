@@ -98,6 +98,8 @@ def progress(total: int | None, unit: str, *, enabled: bool | None = None, what:
             delay=0.5,
             dynamic_ncols=True,
             desc=what or None,
+            # Of a time that passes, the rate is one.
+            bar_format="{desc}: {n_fmt} of {total_fmt}{unit} |{bar}|" if what else None,
         )
     )
 

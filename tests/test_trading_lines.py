@@ -97,6 +97,14 @@ def test_what_is_understood_is_taken(venue: Venue, act: str, state: str) -> None
     assert place(venue).state == "resting"
 
 
+def test_an_order_that_was_decreased_to_nothing_is_understood(venue: Venue) -> None:
+    made = place(venue)
+    assert kr.decrease_order(venue.client, made, by=1).state == "canceled"
+    assert kr.get_open_orders(venue.client).empty
+    venue.restart()
+    assert place(venue).state == "resting"
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_an_order_without_a_ticker_stops_everything(venue: Venue, door: str) -> None:
     write(venue, line(**said(terms=without(ORDER, "ticker"))))

@@ -183,6 +183,18 @@ def test_a_wait_is_as_long_as_it_is_said_to_be(venue: Venue) -> None:
     assert venue.elapsed == pytest.approx(30.0)
 
 
+@pytest.mark.parametrize("begin", [1000.0, 1e6 + 1 / 3, 0.1])
+@pytest.mark.parametrize("seconds", [0.03, 0.1, 7.7])
+def test_a_clock_that_moves_by_sleeping_alone_comes_to_the_end(begin: float, seconds: float) -> None:
+    clock, rests = [begin], 0
+    pace = Pace(monotonic=lambda: clock[0], sleep=lambda s: clock.__setitem__(0, clock[0] + s))
+    with Wait(pace, seconds, "something") as wait:
+        while wait.rest():
+            rests += 1
+            assert rests < 100
+    assert clock[0] - begin == pytest.approx(seconds, abs=1e-6)
+
+
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
 def test_without_time_there_is_one_look(venue: Venue, seconds: float) -> None:
     with Wait(venue.desk.pace, seconds, "nothing") as wait:

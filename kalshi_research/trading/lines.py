@@ -110,7 +110,7 @@ def _numbers(terms: Mapping[str, Any], prices: tuple[str, ...], counts: tuple[st
         if not 0 < terms[name] < PRICE_SCALE:
             return f"its {name} is {terms[name]}, in 1/{PRICE_SCALE} dollar"
     for name in counts:
-        if terms[name] <= 0:
+        if terms[name] < 0:  # an order of which all was taken away is one of 0
             return f"its {name} is {terms[name]}"
     return ""
 
@@ -134,7 +134,7 @@ def _change(terms: Mapping[str, Any]) -> str:
         _shape(terms, Change)
         or _words(terms, choices)
         or _place(terms)
-        or _numbers(terms, ("price", "new_price"), ("total",))
+        or _numbers(terms, ("price", "new_price"), ("total", "new_total"))
     )
 
 

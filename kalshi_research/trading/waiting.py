@@ -51,14 +51,15 @@ class Wait:
     def __init__(self, pace: Pace, seconds: float, what: str) -> None:
         self._pace, self._seconds, self._what = pace, seconds, what
         self._began = pace.monotonic()
+        self._ends = self._began + seconds  # an instant of that clock, which it comes to exactly
         self._pause = _FIRST_PAUSE
         self._told = False
         self._bar = Progress()
 
     def rest(self) -> bool:
         """Pause before the next look; False, at once, when the time is over."""
-        passed = self._pace.monotonic() - self._began
-        left = self._seconds - passed
+        now = self._pace.monotonic()
+        left, passed = self._ends - now, now - self._began
         if left <= 0:
             return False
         if passed >= self._pace.seconds(_SILENT):
@@ -76,7 +77,8 @@ class Wait:
             self._bar = progress(
                 round(self._seconds), "s", enabled=None if here else False, what=self._what
             )
-        self._bar.update(int(passed) - self._bar.done)
+        if int(passed) > self._bar.done:
+            self._bar.update(int(passed) - self._bar.done)
 
     def __enter__(self) -> Self:
         return self
