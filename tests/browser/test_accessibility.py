@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import Lab, repaint, run_all
+from lab import Lab, repaint, resize, run_all
 from PIL import Image
 
 TICKER = "KXHIGHNY-26NOV21-B46.5"
@@ -53,6 +53,11 @@ filled.model.check(); filled.jobs.wait(20)
 filled.model.send(); filled.jobs.wait(20)
 filled""",
 }
+TO_BE_SEEN = (
+    "46° to 47°", "takes YES", "Buy 10 YES of", "46° to 47°", "Locked: this is real money",
+    "It is not known whether the order was placed", "does not lie between", "Filled: buy 2 YES",
+)  # fmt: skip
+"""Of each of them what comes last."""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 ABOUT_PAGES = ["region", "page-has-heading-one", "landmark-one-main", "heading-order", "bypass"]
 AUDIT = """async ([rules, pages]) => {
@@ -96,14 +101,16 @@ def test_rules_of_accessibility_hold_in_light_and_dark(
     found = {}
     with lab.page(all_panels, height=6000) as page:
         run_all(page, len(PANELS))
-        page.get_by_text("Buy 10 YES of").wait_for()
-        page.locator(".kr-ladder .row", has_text="mine").wait_for()
-        page.locator(".kr-positions tbody tr").wait_for()
+        for at, words in enumerate(TO_BE_SEEN):  # each panel is drawn as soon as its parts are loaded
+            panel = page.locator(".jp-CodeCell").nth(at).locator(".kr-panel")
+            panel.get_by_text(words).first.wait_for()
+        page.locator(".kr-ladder .row", has_text="mine").first.wait_for()
+        page.locator(".kr .spark polyline").first.wait_for(state="attached")
         for dark in (False, True):
             theme = "dark" if dark else "light"
             repaint(page, dark=dark)
             for width in (1200, 420):
-                page.set_viewport_size({"width": width, "height": 6000})
+                resize(page, width, 6000)
                 crop(page, {name: pictures / f"panel-{name}-{theme}-{width}.png" for name in PANELS})
                 found[theme, width] = audit(page)
     assert found == {place: [] for place in found}
