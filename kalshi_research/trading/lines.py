@@ -64,8 +64,6 @@ def problem_of(intent: Intent) -> str:
     for name, value in (("key", intent.key), ("session", intent.session)):
         if not _NAME.fullmatch(value):
             return f"its {name} is {quoted(value, 40)}, which is none"
-    if intent.order_id and not is_name(intent.order_id):
-        return f"its order_id is {quoted(intent.order_id, 40)}, which is none"
     if intent.state not in (*OPEN, *SETTLED):
         return f"its state is {quoted(intent.state, 40)}, which is none of this version"
     if not _ACT.fullmatch(intent.act):
@@ -100,18 +98,21 @@ def _words(terms: Mapping[str, Any], choices: Mapping[str, tuple[str, ...]]) -> 
 
 
 def _place(terms: Mapping[str, Any]) -> str:
-    if not is_name(terms.get("ticker")):
-        return f"its ticker is {quoted(terms.get('ticker'), 40)}"
+    """What is wrong with where an order is; the name of a market may be one that the exchange says."""
+    ticker = terms.get("ticker")
+    if not isinstance(ticker, str) or not ticker:
+        return f"its ticker is {quoted(ticker, 40)}"
     return bad_subaccount(terms.get("subaccount"))
 
 
 def _numbers(terms: Mapping[str, Any], prices: tuple[str, ...], counts: tuple[str, ...]) -> str:
+    """What is wrong with numbers; an order of which all was taken away is one of 0."""
     for name in prices:
-        if not 0 < terms[name] < PRICE_SCALE:
-            return f"its {name} is {terms[name]}, in 1/{PRICE_SCALE} dollar"
+        if not 0 <= terms[name] <= PRICE_SCALE:
+            return f"its {name} is {quoted(terms[name], 40)}, in 1/{PRICE_SCALE} dollar"
     for name in counts:
-        if terms[name] < 0:  # an order of which all was taken away is one of 0
-            return f"its {name} is {terms[name]}"
+        if terms[name] < 0:
+            return f"its {name} is {quoted(terms[name], 40)}"
     return ""
 
 
@@ -123,6 +124,7 @@ def _order(terms: Mapping[str, Any]) -> str:
     return (
         _shape(terms, OrderTerms)
         or _words(terms, choices)
+        or ("" if is_name(terms["ticker"]) else f"its ticker is {quoted(terms['ticker'], 40)}")
         or _place(terms)
         or _numbers(terms, ("price",), ("count",))
     )
