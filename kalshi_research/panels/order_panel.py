@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["OrderPanel"]
 
 _ORDERS = [
-    {"label": "Order", "kind": "text"},
+    {"label": "Order", "kind": "short"},
     {"label": "Price", "kind": "number"},
     {"label": "Filled", "kind": "number"},
     {"label": "State", "kind": "text"},

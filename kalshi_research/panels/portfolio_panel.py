@@ -18,12 +18,12 @@ __all__ = ["PortfolioPanel"]
 
 
 def _columns(*labels: str) -> list[dict[str, str]]:
-    """Columns of a table: ``#`` marks numbers, ``!`` a button; ``<`` and ``<<`` those that need room."""
-    kinds, needs = {"#": "number", "!": "action"}, {1: "medium", 2: "wide"}
+    """Columns: ``#`` is for numbers, ``=`` for one line, ``!`` for a button, ``<`` for needing room."""
+    kinds, needs = {"#": "number", "=": "short", "!": "action"}, {1: "medium", 2: "wide"}
     made = []
     for label in labels:
         name = label.rstrip("<")
-        column = {"label": name.lstrip("#!"), "kind": kinds.get(name[:1], "text")}
+        column = {"label": name.lstrip("#=!"), "kind": kinds.get(name[:1], "text")}
         if name != label:
             column["from"] = needs[len(label) - len(name)]
         made.append(column)
@@ -34,7 +34,7 @@ _POSITIONS = _columns(
     "Market", "Yes means<", "#Held", "#Cost<", "#Bid", "#Mid<<",
     "#Sold now<<", "#Gain if sold", "#Gain at mid<<"
 )  # fmt: skip
-_ORDERS = _columns("Market", "Order", "#Price", "#Filled<", "State<", "Placed by<", "!")
+_ORDERS = _columns("Market", "=Order", "#Price", "#Filled<", "State<", "Placed by<", "!")
 _FILLS = _columns("Time<", "Market", "Bought", "#Price", "#Contracts", "#Fee<", "As<<")
 _LOST = _columns("Not accounted for", "Sent<", "Own id<<", "!")
 

@@ -67,6 +67,6 @@ def test_the_points_of_fine_prices_stand_above_each_other(lab: Lab, pictures: Pa
         assert page.locator(resting).all_inner_texts() == ["0.04", "0.043"]
         assert len(set(points(page, resting))) == 1
         lines = "all => all.map(one => Math.round(one.getBoundingClientRect().height / 18.85))"
-        for column in (1, 2):
-            cells = page.locator(f"table[aria-label='Last trades'] td:nth-child({column}) .clip")
+        for table, column in (("Last trades", 1), ("Last trades", 2), ("Resting orders", 2)):
+            cells = page.locator(f"table[aria-label='{table}'] td:nth-child({column}) .clip")
             assert set(cells.evaluate_all(lines)) == {1}, "however narrow it is"
