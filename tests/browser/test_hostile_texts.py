@@ -100,6 +100,11 @@ def contents(page: Any, selector: str) -> list[str]:
     return found
 
 
+def drawn(page: Any, selector: str, count: int) -> None:
+    """Wait until so many are there, or more: parts are drawn one after the other."""
+    page.locator(selector).nth(count - 1).wait_for(state="attached")
+
+
 def plain(text: str) -> str:
     """A text without what pandas escapes and HTML itself leaves out: controls and backslashes."""
     return re.sub(r"\\[tnr]|[\x00-\x1f\ufffd]|\\", "", text).strip()
@@ -115,21 +120,25 @@ def test_nothing_runs_in_lab_and_every_letter_is_there(lab: Lab, pictures: Path,
         # panels: the list of markets, the title of the order, the position
         page.get_by_placeholder("Words of a title or ticker").fill(MARK)
         page.get_by_role("button", name="Search all markets").click()
+        page.locator("table[aria-label=Markets] th", has_text="Yes means").wait_for()
+        drawn(page, ".kr table[aria-label=Markets] tbody tr", len(TEXTS))
+        drawn(page, ".kr-positions tbody tr", 1)
         page.wait_for_function(
-            "count => document.querySelectorAll('.kr tr[data-key^=KX] td:nth-child(2)').length > count",
-            arg=len(TEXTS) - 1,
+            "title => [...document.querySelectorAll('.kr-text')].some(one => one.textContent === title)",
+            arg=sandbox.called[MINE],
         )
-        page.locator(".kr-positions tbody tr").wait_for()
         browser = page.locator(".kr table[aria-label=Markets] tbody tr").evaluate_all(
             "all => all.map(one => [one.dataset.key, one.children[1].textContent])"
         )
         assert {key: sandbox.called[key] for key, _ in browser} == dict(browser)
         assert {text for _, text in browser} == set(TEXTS)
         assert contents(page, ".kr-positions tbody td:nth-child(2)") == [sandbox.called[MINE]]
-        assert sandbox.called[MINE] in contents(page, ".kr-text")
         page.screenshot(path=pictures / "hostile-desk-1400.png")
         # the parts that all panels are made of
         table = ".hostile-table tbody td"
+        for part in (f"{table}:nth-child(1)", ".hostile-ladder button.price:visible"):
+            drawn(page, part, len(TEXTS))
+        drawn(page, ".hostile-plain .kr-text", len(TEXTS))
         assert set(contents(page, f"{table}:nth-child(1)")) == set(TEXTS)
         assert set(contents(page, f"{table}:nth-child(3) button")) == set(TEXTS)
         assert set(contents(page, ".hostile-ladder button.price:visible")) == set(TEXTS)
@@ -165,13 +174,18 @@ def test_nothing_runs_in_a_report(lab: Lab, pictures: Path, sandbox: Any, tmp_pa
 
 
 def test_the_texts_do_harm_where_nobody_takes_care(lab: Lab) -> None:
-    bitten = set()
+    bitten: set[str] = set()
+
+    def enough(request: Any) -> bool:
+        if BAIT in request.url and request.frame.name.startswith("text "):
+            bitten.add(request.frame.name)
+        return len(bitten) >= 8
+
     page = lab.browser.new_page()
-    page.on("request", lambda request: BAIT in request.url and bitten.add(request.frame.name))
     frames = (
         f'<iframe name="text {at}" srcdoc="{html.escape(text)}"></iframe>'
         for at, text in enumerate(TEXTS)
     )
-    page.set_content("".join(frames), wait_until="load")
+    with page.expect_request(enough):  # what is asked for after the page has loaded counts too
+        page.set_content("".join(frames))
     page.close()
-    assert len({name for name in bitten if name.startswith("text ")}) >= 8
