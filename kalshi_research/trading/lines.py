@@ -78,13 +78,12 @@ def problem_of(intent: Intent) -> str:
     return f"its {what} (id {intent.key}) cannot be used: {problem}" if problem else ""
 
 
-def _shape(terms: Mapping[str, Any], kind: type) -> str:
+def _shape(terms: Mapping[str, Any], kind: type, names: frozenset[str]) -> str:
     """Whether a mapping has the keys of a class, with values of their kinds."""
-    unknown = terms.keys() - kind.__dataclass_fields__.keys()  # type: ignore[attr-defined]
-    if unknown:
-        return f"it has {quoted(min(unknown), 40)}, which this version does not know"
+    if not terms.keys() <= names:
+        return f"it has {quoted(min(terms.keys() - names), 40)}, which this version does not know"
     try:
-        msgspec.convert(dict(terms), kind)
+        msgspec.convert(terms, kind)
     except msgspec.ValidationError as error:
         return printable(error, 120)
     return ""
@@ -92,7 +91,7 @@ def _shape(terms: Mapping[str, Any], kind: type) -> str:
 
 def _words(terms: Mapping[str, Any], choices: Mapping[str, tuple[str, ...]]) -> str:
     for name, words in choices.items():
-        if name in terms and terms[name] not in words:
+        if terms.get(name, words[0]) not in words:
             return f"its {name} is {quoted(terms[name], 40)}"
     return ""
 
@@ -116,14 +115,20 @@ def _numbers(terms: Mapping[str, Any], prices: tuple[str, ...], counts: tuple[st
     return ""
 
 
+_OF_ORDER: Final = frozenset(OrderTerms.__dataclass_fields__)
+_OF_CHANGE: Final = frozenset(Change.__dataclass_fields__)
+_WORDS: Final = {"action": ACTIONS, "outcome": OUTCOMES}
+_WORDS_OF_ORDER: Final = _WORDS | {
+    "time_in_force": TIMES_IN_FORCE,
+    "self_trade_prevention": SELF_TRADE,
+}
+_WORDS_OF_CHANGE: Final = _WORDS | {"side": ("bid", "ask")}
+
+
 def _order(terms: Mapping[str, Any]) -> str:
-    choices = {
-        "action": ACTIONS, "outcome": OUTCOMES, "time_in_force": TIMES_IN_FORCE,
-        "self_trade_prevention": SELF_TRADE,
-    }  # fmt: skip
     return (
-        _shape(terms, OrderTerms)
-        or _words(terms, choices)
+        _shape(terms, OrderTerms, _OF_ORDER)
+        or _words(terms, _WORDS_OF_ORDER)
         or ("" if is_name(terms["ticker"]) else f"its ticker is {quoted(terms['ticker'], 40)}")
         or _place(terms)
         or _numbers(terms, ("price",), ("count",))
@@ -131,10 +136,9 @@ def _order(terms: Mapping[str, Any]) -> str:
 
 
 def _change(terms: Mapping[str, Any]) -> str:
-    choices = {"action": ACTIONS, "outcome": OUTCOMES, "side": ("bid", "ask")}
     return (
-        _shape(terms, Change)
-        or _words(terms, choices)
+        _shape(terms, Change, _OF_CHANGE)
+        or _words(terms, _WORDS_OF_CHANGE)
         or _place(terms)
         or _numbers(terms, ("price", "new_price"), ("total", "new_total"))
     )
