@@ -312,3 +312,26 @@ def test_what_was_replaced_before_it_was_drawn_rests_too(
     until(lambda: desk.book.model.book["live"])
     for panel in (desk, hidden, other):
         panel.close()
+
+
+def test_what_is_closed_while_it_comes_back_listens_no_more(
+    sandbox: Any, clocked: Clock, threads: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with kr.stream(kr.connect(sandbox), [TICKER]) as live:
+        alone = len(threads())
+        panel = kr.BookPanel(live, TICKER)
+        tell(panel, SEEN)
+        tell(panel, GONE)
+        clocked.now += 6
+        panel.model.look_around()
+        until(lambda: len(threads()) == alone)
+        on = live.on
+
+        def slow(*arguments: Any) -> Any:
+            panel.close()
+            return on(*arguments)
+
+        monkeypatch.setattr(live, "on", slow)
+        tell(panel, SEEN)
+        assert panel.jobs.wait(10)
+        until(lambda: len(threads()) == alone)

@@ -171,11 +171,20 @@ class BookModel(Watched):
         self._painter.soon()
 
     def _listen(self, live: Stream) -> None:
-        self._stops.append(live.on("books", self._painter.soon))
-        if "trades" in live.channels:
-            self._stops.append(live.on("trades", lambda update: self._traded(update.value)))
-        if "orders" in live.channels:
-            self._stops.append(live.on("orders", lambda _: self._ordered()))
+        wanted = {
+            "books": self._painter.soon,
+            "trades": lambda update: self._traded(update.value),
+            "orders": lambda _: self._ordered(),
+        }
+        for kind, function in wanted.items():
+            if kind != "books" and kind not in live.channels:  # without books there is no panel
+                continue
+            stop = live.on(kind, function)
+            with self._lock:
+                if not self._closed.is_set():
+                    self._stops.append(stop)
+                    continue
+            stop()  # it was closed meanwhile
 
     def _ordered(self) -> None:
         """An order of this account has changed; `paint` asks, because many may change at once."""
