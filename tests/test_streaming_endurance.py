@@ -71,8 +71,8 @@ def test_nothing_grows_with_the_messages(record: bool) -> None:
     if record:
         assert found["dropped"] == 0
         assert found["rows"] >= 160_000
-    # A kept trade is four blocks or more, 16,000 in all, and an object, 4,000 in all; spellings of numbers, which are kept up to
-    # a limit, and the moments of audits make a difference of some thousands.
+    # A kept trade is an object, 4,000 in all, and four blocks or more; spellings of numbers, which
+    # are kept up to a limit, and the moments of audits make a difference of some thousands.
     assert found["blocks"][-1] - found["blocks"][1] < 8_000, found
     assert found["objects"][-1] - found["objects"][1] < 3_000, found
 
