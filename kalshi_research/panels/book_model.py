@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import threading
 import time
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 import traitlets
 
+from kalshi_research.errors import InputError
 from kalshi_research.market_data import get_trades
 from kalshi_research.market_data.tiers import exchange_time
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, to_count, to_price
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from kalshi_research.client import Client
     from kalshi_research.panels.jobs import Jobs
+    from kalshi_research.schemas.stream import Delta
     from kalshi_research.streaming.view import Sight
 
 __all__ = ["BookModel"]
 
-_READABLE = ("live", "sampled")
 _GLOW = 2.0
 """How long a level is marked after an order of this account has changed it [s]."""
 _OWN_EVERY = 0.5
@@ -96,13 +96,13 @@ class BookModel(Watched):
         self._depth = depth
         self._own_stream = not isinstance(source, Stream)
         self._stream: Stream | None = source if isinstance(source, Stream) else None
-        self._client: Client = source._client if isinstance(source, Stream) else source  # noqa: SLF001
+        self._client: Client = source.client if isinstance(source, Stream) else source
         self._own: dict[tuple[str, int], int] = {}
         self._glow: dict[tuple[str, int], float] = {}
         self.tape = Tape(_TRADES)
         self._tape_of = ""
         self._missing_trades = _ASKING
-        self._last_own: Any = None
+        self._last_own: Delta | None = None
         self._own_changed = self._own_asked = self._trades_shown = 0.0
         self._stops: list[Any] = []
         self._closed = threading.Event()
@@ -290,13 +290,16 @@ class BookModel(Watched):
     def paint(self) -> None:
         """Bring the traits up to date. Integers only: this is done many times a second."""
         live, ticker = self._stream, self.ticker
-        if live is None or not ticker or ticker not in live.markets:
+        if live is None or not ticker:
+            return
+        try:
+            sight = live.sight(ticker)
+        except InputError:  # it is not followed yet, or another one is by now
             return
         now = time.monotonic()
         if self._own_changed > self._own_asked and now - self._own_asked >= _OWN_EVERY:
             self.refresh_own()
         self._ask_for_tape(live, ticker)
-        sight = live._sights([ticker])[0]  # noqa: SLF001 - what `Stream.book` makes a frame of
         with self._lock:
             if ticker != self.ticker or self.resting:
                 return
@@ -306,7 +309,7 @@ class BookModel(Watched):
                 "bids": self._levels(bids, "bid"),
                 "asks": self._levels(asks, "ask"),
                 "mid": _middle(bids, asks),
-                "live": sight.status in _READABLE,
+                "live": sight.is_readable,
             }
             self.top = _touch(bids, asks)
             self.state = _state(sight)
@@ -317,13 +320,9 @@ class BookModel(Watched):
 
     def _mark(self, live: Stream, now: float) -> None:
         """Remember the levels that orders of this account have just changed."""
-        engine = live._engine  # noqa: SLF001 - what `Stream.own_changes` makes a frame of
-        with engine.lock:
-            new = list(
-                takewhile(lambda change: change is not self._last_own, reversed(engine.feeds.own))
-            )
+        new = live.own_changes_after(self._last_own)
         if new:
-            self._last_own = new[0]
+            self._last_own = new[-1]
         for change in new:
             if change.ticker == self.ticker:
                 key = ("ask", PRICE_SCALE - change.price) if change.side else ("bid", change.price)
@@ -371,7 +370,7 @@ def _touch(bids: Sequence[tuple[int, int]], asks: Sequence[tuple[int, int]]) -> 
 
 
 def _state(sight: Sight) -> str:
-    words = sight.status if sight.status in _READABLE else sight.status.upper()
+    words = sight.status if sight.is_readable else sight.status.upper()
     if 1 <= sight.age < math.inf:
         words += f", {sight.age:.0f} s old"
     return f"{words}: {sight.reason}" if sight.reason else words
