@@ -19,9 +19,13 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from kalshi_research import __version__
 from kalshi_research.errors import ConfigError, KalshiError
+
+if TYPE_CHECKING:
+    from kalshi_research.client import Client
 
 __all__ = ["main"]
 
@@ -134,7 +138,6 @@ def _add_record(record: argparse.ArgumentParser) -> None:
     record.add_argument(
         "--speed",
         type=float,
-        default=1.0,
         metavar="X",
         help="of the simulated exchange: seconds that go by in a second; default: 1",
     )
@@ -250,18 +253,30 @@ def _sandbox(options: argparse.Namespace) -> int:
     return 0
 
 
-def _record(options: argparse.Namespace) -> int:
+def _exchange_to_record(options: argparse.Namespace, stack: ExitStack) -> Client:
+    """A simulated exchange that begins now, or the one that was named."""
     from kalshi_research.client import connect
     from kalshi_research.environments import SANDBOX_URL_VARIABLE, start_sandbox
+
+    if options.environment == "sandbox" and not os.environ.get(SANDBOX_URL_VARIABLE):
+        speed = 1.0 if options.speed is None else options.speed
+        return stack.enter_context(connect(stack.enter_context(start_sandbox(speed=speed))))
+    if options.speed is not None:
+        raise ConfigError(
+            "--speed is for a simulated exchange that begins with the recording; another one has its "
+            "own. Nothing was recorded.\nLeave --speed out."
+        )
+    return stack.enter_context(connect(options.environment))
+
+
+def _record(options: argparse.Namespace) -> int:
     from kalshi_research.streaming.terminal import record_until
 
     stop, begun, terminal = threading.Event(), threading.Event(), _Terminal()
     _stop_at_signals(stop, begun)
     where = options.output.absolute()
     with ExitStack() as stack:
-        own = options.environment == "sandbox" and not os.environ.get(SANDBOX_URL_VARIABLE)
-        target = stack.enter_context(start_sandbox(speed=options.speed)) if own else options.environment
-        client = stack.enter_context(connect(target))
+        client = _exchange_to_record(options, stack)
 
         def begin() -> None:
             begun.set()

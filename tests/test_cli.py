@@ -251,6 +251,20 @@ def test_a_sandbox_that_makes_no_sense_is_not_left_running(
     assert set(threading.enumerate()) <= threads
 
 
+def test_the_speed_of_an_exchange_that_runs_already_is_not_to_be_chosen(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    handlers = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    where = tmp_path / "recorded"
+    try:
+        assert main(["record", "T", "-e", "demo", "--speed", "60", "-o", str(where)]) == 2
+    finally:
+        for name, handler in handlers.items():
+            signal.signal(name, handler)
+    assert "--speed is for a simulated exchange" in capsys.readouterr().err
+    assert not where.exists()
+
+
 def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -82,6 +82,15 @@ def test_time_moved_by_hand_is_the_time_of_the_exchange() -> None:
         sandbox.advance(90.5)
         assert (sandbox.now - START).total_seconds() == 90.5
         assert "now=2026-11-20T15:01:30Z" in repr(sandbox)
+        sandbox.advance(timedelta(minutes=2))
+        assert (sandbox.now - START).total_seconds() == 210.5
+
+
+@pytest.mark.parametrize("seconds", [-1, timedelta(-1), float("nan"), float("inf"), "1h", None, [5]])
+def test_time_that_cannot_pass_is_refused(seconds: Any) -> None:
+    with Sandbox() as sandbox, pytest.raises(ConfigError, match="seconds="):
+        sandbox.advance(seconds)
+    assert sandbox.now == START
 
 
 @pytest.mark.parametrize("speed", [-1, float("nan"), float("inf"), 2_000_000, "fast", True])

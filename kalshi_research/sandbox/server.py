@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import html
+import math
 import secrets
 import threading
 import time
 import weakref
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from kalshi_research.errors import ConfigError
+from kalshi_research.errors import ConfigError, quoted
 from kalshi_research.money import PRICE_SCALE, to_price
 from kalshi_research.sandbox.auth import KeyRing
 from kalshi_research.sandbox.clock import Clock, checked_speed
@@ -224,13 +225,24 @@ class Sandbox:
         """Where orders are taken."""
         return self._exchange.floor
 
-    def advance(self, seconds: float) -> None:
-        """Let time pass in the world [s]: markets open, close, are determined and pay out.
+    def advance(self, seconds: float | timedelta) -> None:
+        """Let time pass in the world: markets open, close, are determined and pay out.
 
         Where time runs, it runs on from there.
+
+        Parameters
+        ----------
+        seconds : float or timedelta
+            A plain number is seconds.
         """
-        if not seconds >= 0:
-            raise ConfigError(f"time does not run backwards: seconds= is {seconds}.")
+        if isinstance(seconds, timedelta):
+            seconds = seconds.total_seconds()
+        if not isinstance(seconds, (int, float)):
+            raise ConfigError(
+                f"seconds= must be a number of seconds or a timedelta, not {quoted(seconds)}."
+            )
+        if not 0 <= seconds < math.inf:
+            raise ConfigError(f"time does not run backwards, nor to its end: seconds= is {seconds}.")
         self.floor.advance(self.floor.now() + round(seconds * SECOND))
 
     def settle(self, ticker: str, result: str) -> None:
