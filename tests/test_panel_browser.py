@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from typing import Any
 
 import pandas as pd
@@ -225,3 +227,41 @@ def test_rows_are_ordered_by_what_they_mean_not_by_how_it_is_written(model: Brow
     settled(model)
     dates = [row["order"][2] for row in model.rows]
     assert all(date is None or isinstance(date, float) for date in dates)
+
+
+def test_words_may_be_typed_while_answers_come(
+    client: Any, model: BrowserModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is listed changes in one thread, and the words that are looked for in another."""
+    from kalshi_research.panels import browser_model
+
+    series = kr.get_series(client)
+    events = kr.get_events(client, series_ticker="KXHIGHNY", status="open")
+    monkeypatch.setattr(browser_model, "get_series", lambda _: series)
+    monkeypatch.setattr(browser_model, "get_events", lambda _, **__: events)
+    monkeypatch.setattr(browser_model, "_halted", lambda _: "")
+    done, failures = threading.Event(), []
+
+    def type_words() -> None:
+        while not done.is_set():
+            for words in ("high", ""):
+                try:
+                    model.query = words
+                except Exception as error:  # noqa: BLE001 - whatever it is, nobody would hear of it
+                    failures.append(error)
+
+    typing = threading.Thread(target=type_words)
+    was = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        typing.start()
+        for turn in range(60):
+            model.go(() if turn % 2 else ("KXHIGHNY",))
+            settled(model)
+    finally:
+        done.set()
+        typing.join()
+        sys.setswitchinterval(was)
+    assert failures == []
+    model.query = ""
+    assert (model.level, keys(model)) == ("series", list(series.index))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -108,6 +109,7 @@ class BrowserModel(traitlets.HasTraits):
         self._frame = pd.DataFrame()
         self._sparks: dict[str, list[float | None]] = {}
         self._asked = 0
+        self._lock = threading.RLock()  # answers come in another thread than clicks and words
         self._now = pd.Timestamp(0, tz="UTC")
         self.observe(lambda _: self._show(), "query")
         self.observe(lambda _: self.refresh(), "status")
@@ -123,7 +125,7 @@ class BrowserModel(traitlets.HasTraits):
 
     def go(self, place: tuple[str, ...]) -> None:
         """List what is at a place."""
-        with self.hold_trait_notifications():
+        with self._lock, self.hold_trait_notifications():
             self.query = ""
             self.place = place
         self.refresh()
@@ -161,10 +163,11 @@ class BrowserModel(traitlets.HasTraits):
         self.busy = True
 
         def arrived(answer: tuple[pd.DataFrame, str, pd.Timestamp]) -> None:
-            if number != self._asked:  # somebody has gone elsewhere meanwhile
-                return
-            frame, halted, self._now = answer
-            with self.hold_trait_notifications():
+            frame, halted, now = answer
+            with self._lock, self.hold_trait_notifications():
+                if number != self._asked:  # somebody has gone elsewhere meanwhile
+                    return
+                self._now = now
                 self.level = level
                 self.columns = _COLUMNS[level]
                 self._frame = frame
@@ -186,13 +189,14 @@ class BrowserModel(traitlets.HasTraits):
     # --- what is shown ----------------------------------------------------------------------------
 
     def _show(self) -> None:
-        words = self.query.casefold().split()
-        rows = [_ROWS[self.level](self, key, row) for key, row in self._frame.iterrows()]
-        self.rows = [
-            row
-            for row in rows
-            if all(word in " ".join(map(str, row["find"])).casefold() for word in words)
-        ]
+        with self._lock:
+            words = self.query.casefold().split()
+            rows = [_ROWS[self.level](self, key, row) for key, row in self._frame.iterrows()]
+            self.rows = [
+                row
+                for row in rows
+                if all(word in " ".join(map(str, row["find"])).casefold() for word in words)
+            ]
 
     def _series(self, key: Any, row: Any) -> dict[str, Any]:
         cells = [key, text(row["title"]), text(row["category"]), text(row["frequency"])]
