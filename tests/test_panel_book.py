@@ -12,6 +12,7 @@ import pytest
 from faulty_exchange import until
 
 import kalshi_research as kr
+from kalshi_research.errors import TransportError
 from kalshi_research.panels.book_model import BookModel
 from kalshi_research.panels.jobs import Jobs
 from kalshi_research.panels.tape import Print, Tape
@@ -327,6 +328,31 @@ def test_without_a_key_it_says_what_to_do(sandbox: Any) -> None:
     assert not any("portfolio" in request.path for request in sandbox.truth.requests)
     model.close()
     assert model.state == "closed"
+
+
+def test_a_panel_that_could_not_connect_tries_again(
+    sandbox: Any, model: BookModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the network is down while somebody looks at a panel for the first time in an hour."""
+    from kalshi_research.panels import book_model
+
+    failures = [TransportError("no answer"), TransportError("no answer")]
+
+    def connecting(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(*arguments)
+
+    real = book_model.stream
+    monkeypatch.setattr(book_model, "_PAUSES", (0.05, 1.0))
+    model._pause = 0.05
+    monkeypatch.setattr(book_model, "stream", connecting)
+    states: list[str] = []
+    model.observe(lambda change: states.append(change["new"]), "state")
+    model.ticker = TICKER
+    until(lambda: model.book["live"])
+    assert "not connected, trying again" in states
+    assert (model.note, model._pause, model._retry_at) == ("", 0.05, float("inf"))
 
 
 def test_orders_that_cannot_be_asked_for_are_said_and_the_book_goes_on(

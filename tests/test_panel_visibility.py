@@ -207,6 +207,26 @@ def test_the_clock_of_a_kernel_stands_still_in_cells(
     assert after < shell.user_ns["a"] < shell.user_ns["b"] == shell.user_ns["c"]
 
 
+def test_a_panel_that_a_click_makes_stops_no_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No cell runs then, whose end would let it go on."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    from kalshi_research.panels import kernel_time
+
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    shell.parent_header = {"msg_type": "comm_msg"}
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    monkeypatch.setattr(kernel_time, "_following", threading.Event())
+    monkeypatch.setattr(kernel_time, "FREE_TIME", clock := FreeTime())
+    follow_cells()
+    before = clock()
+    assert clock() > before
+
+
 def test_panels_live_by_the_time_of_the_kernel(sandbox: Any) -> None:
     panel = kr.PortfolioPanel(kr.connect(sandbox))
     assert panel.model._passed is FREE_TIME

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import traitlets
 
-from kalshi_research.errors import InputError
+from kalshi_research.errors import InputError, TransportError
 from kalshi_research.market_data import get_trades
 from kalshi_research.market_data.tiers import exchange_time
 from kalshi_research.money import COUNT_SCALE, PRICE_SCALE, to_count, to_price
@@ -40,6 +40,8 @@ _OWN_EVERY = 0.5
 _TRADES_EVERY = 0.25
 """The list of trades is drawn so often at most: nobody reads faster [s]."""
 _TRADES = 20
+_PAUSES: Final = (2.0, 60.0)
+"""After a failure to connect it is tried again, first and at last after so long [s]."""
 _UNFOLLOWED: Final = "This stream does not follow trades."
 _ASKING: Final = "Asking for the last trades…"
 _UNKNOWN: Final = "The last trades are not known."
@@ -104,6 +106,8 @@ class BookModel(Watched):
         self._missing_trades = _ASKING
         self._last_own: Delta | None = None
         self._own_changed = self._own_asked = self._trades_shown = 0.0
+        self._pause = _PAUSES[0]
+        self._retry_at = math.inf
         self._stops: list[Any] = []
         self._closed = threading.Event()
         self._lock = threading.RLock()
@@ -145,7 +149,7 @@ class BookModel(Watched):
         if self.resting:
             self._rest()
             return
-        self.note = ""
+        self.note, self._retry_at = "", math.inf
         if not ticker:
             self.state = "no market chosen"
             return
@@ -154,6 +158,7 @@ class BookModel(Watched):
             channels = ("books", "trades", "orders") if self._client.signed else ("books", "trades")
             live = stream(self._client, [ticker], channels)
             self._stream = live
+            self._pause = _PAUSES[0]
             self._listen(live)
             if self._closed.is_set():  # while it connected
                 self.close()
@@ -261,6 +266,10 @@ class BookModel(Watched):
         self.note = str(error)
         if self._stream is None:
             self.state = "not connected"
+            if isinstance(error, TransportError):
+                self.state = "not connected, trying again"
+                self._retry_at = time.monotonic() + self._pause
+                self._pause = min(2 * self._pause, _PAUSES[1])
 
     def close(self) -> None:
         """Stop following; a stream that was passed in goes on."""
@@ -285,6 +294,9 @@ class BookModel(Watched):
     def _paint_for_somebody(self) -> None:
         self.look_around()
         if self.is_watched:
+            if time.monotonic() >= self._retry_at:
+                self._retry_at = math.inf
+                self._jobs.do(lambda: self._follow(self.ticker), None, self._failed)
             self.paint()
 
     def paint(self) -> None:

@@ -67,6 +67,8 @@ def follow_cells() -> None:
     if shell is None or _following.is_set():
         return
     _following.set()
-    FREE_TIME.busy()  # a cell makes the first panel
+    parent = getattr(shell, "parent_header", {})  # what the kernel is answering
+    if parent.get("msg_type", "execute_request") == "execute_request":
+        FREE_TIME.busy()  # a cell makes the first panel, not a click
     shell.events.register("pre_execute", FREE_TIME.busy)
     shell.events.register("post_execute", FREE_TIME.free)

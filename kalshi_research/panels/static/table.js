@@ -51,7 +51,7 @@ export default {
     // A row that is drawn anew between press and release would miss the click.
     let pressed = false;
     let late = false;
-    const press = ({ target }) => (pressed = target.closest('tr') !== null);
+    const press = ({ button, target }) => (pressed = button === 0 && target.closest('tr') !== null);
     const release = () => {
       pressed = false;
       if (late) setTimeout(draw);
