@@ -323,3 +323,19 @@ def test_queue_positions_that_are_no_list(venue: Venue, said: Any) -> None:
         kr.get_queue_positions(venue.client)
     assert len(kr.get_queue_positions(venue.client)) == 0
     assert len(kr.get_queue_positions(venue.client)) == 0
+
+
+def test_a_look_of_before_it_was_sent_once_more_is_not_one_of_the_two(venue: Venue) -> None:
+    from kalshi_research.trading.proof import absent_twice, is_old_enough
+
+    left_open(venue)
+    desk, (intent,) = venue.desk, venue.desk.journal.some(["k"])
+    desk.absent_at["k"] = 5.0  # of a look that was slow
+    desk.gave_up["k"] = 10.0
+    venue.sleep(10)
+    while not is_old_enough(desk, intent, desk.observe()):
+        venue.sleep(1)
+        assert venue.elapsed < 100
+    assert not absent_twice(desk, intent, desk.observe())
+    venue.sleep(desk.pace.looks_apart)
+    assert absent_twice(desk, intent, desk.observe())

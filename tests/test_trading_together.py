@@ -24,10 +24,11 @@ from kalshi_research.errors import (
     TransportError,
 )
 from kalshi_research.sandbox import Sandbox
-from kalshi_research.trading import placing, together
+from kalshi_research.trading import placing, reconcile, together
 from kalshi_research.trading.intents import Intent
 from kalshi_research.trading.journal import Journal
 from kalshi_research.trading.terms import OrderTerms
+from tests.order_calls import left_open
 from tests.order_venue import EPOCH, Venue, opened
 
 CREATE = "POST /portfolio/events/orders"
@@ -338,6 +339,99 @@ def test_another_kernel_is_not_waited_for_beyond_its_deadline(venue: Venue, monk
     assert 10 <= venue.elapsed < 20
     assert venue.writes == []
     other.close()
+
+
+@pytest.mark.parametrize("state", ["SENT", "ACKED"])
+def test_an_order_that_goes_again_in_another_kernel_is_left_to_it(
+    venue: Venue, monkeypatch: Any, state: str
+) -> None:
+    """It had not arrived; between looking that up here and asking once more it is sent there."""
+    other = elsewhere(venue)
+    row = Intent(
+        "one",
+        "create",
+        "NOT_PLACED",
+        other.session,
+        TERMS.stored(),
+        EPOCH - 99,
+        until=EPOCH - 89,
+        sends=1,
+    )
+    other.write(row)
+    waiting, began, real = placing.Wait, [], venue.desk.pace.sleep
+
+    def late(*asked: Any) -> Any:
+        if not began:
+            placed = OUTCOMES_ELSEWHERE["placed"][0] if state == "ACKED" else {"state": state}
+            began.append(other.write(replace(row, until=EPOCH + 10, sends=2, **placed)))
+        return waiting(*asked)
+
+    def sleep(seconds: float) -> None:
+        real(seconds)
+        if venue.elapsed > 2:
+            other.note("one", **OUTCOMES_ELSEWHERE["placed"][0])
+
+    monkeypatch.setattr(placing, "Wait", late)
+    venue.desk.pace = replace(venue.desk.pace, sleep=sleep)
+    found = place(venue)
+    assert (found.state, found.order_id) == ("resting", "o-one")
+    assert venue.elapsed < 6
+    assert venue.writes == []
+    assert "UNKNOWN" not in other.path.read_text(), "what the other kernel wrote stays as it is"
+    other.close()
+
+
+# What is found out of one sending says nothing of the next
+
+
+def test_two_that_ask_for_a_lost_order_once_more_send_it_once(venue: Venue, monkeypatch: Any) -> None:
+    """The slower look began before the quicker one sent it again, and ends while that is in flight."""
+    left_open(venue, "one", "UNKNOWN")
+    journal, gate, real = venue.desk.journal, Gate(), reconcile.Search._elsewhere
+    slow: list[threading.Thread] = []
+
+    def again() -> Any:
+        return caught(lambda: placing.resolve(venue.desk, "one", resubmit=True))
+
+    def taken(_venue: Venue, _method: str, _route: str, asked: dict[str, Any]) -> Any:
+        gate()
+        return 201, venue.take(asked["body"])
+
+    with ThreadPoolExecutor(1) as pool:
+        quick = []
+
+        def elsewhere(search: Any, *asked: Any) -> Any:
+            found = real(search, *asked)
+            if not slow:
+                slow.append(threading.current_thread())
+                quick.append(pool.submit(again))
+                assert gate.reached.wait(10)
+            return found
+
+        monkeypatch.setattr(reconcile.Search, "_elsewhere", elsewhere)
+        venue.answer(CREATE, taken)
+        second = again()
+        kept = journal.get("one")
+        gate.opened.set()
+        first = quick[0].result(20)
+    assert kept is not None
+    assert (kept.state, kept.sends) == ("SENT", 1)
+    assert isinstance(second, OrderUnknown)
+    assert (first.state, first.order_id) == ("resting", "o-one")
+    assert venue.writes == [CREATE]
+    assert second.resolve().order_id == "o-one"
+
+
+def test_evidence_of_one_sending_changes_nothing_of_the_next(venue: Venue) -> None:
+    left_open(venue, "one", "UNKNOWN")
+    journal = venue.desk.journal
+    seen = journal.some(["one"])
+    absent = {"one": {"state": "NOT_PLACED"}}
+    assert journal.settle(absent, seen=seen)["one"].state == "NOT_PLACED"
+    for more in ({"sends": 1}, {"sends": 0, "until": EPOCH + 10}):
+        journal.note("one", state="SENT", **more)
+        assert journal.settle(absent, seen=seen)["one"].state == "SENT"
+        assert journal.settle(absent, seen=journal.some(["one"]))["one"].state == "NOT_PLACED"
 
 
 # Against the sandbox, over a real wire

@@ -257,17 +257,18 @@ class Desk:
         list of Intent
             Those of which it had been said that they were not placed.
         """
-        changes, late, now = {}, set(), self.pace.now()
+        changes, late, seen, now = {}, set(), [], self.pace.now()
         for order in shown:
             intent = self.journal.get(order.client_order_id) if order.client_order_id else None
             if intent is None or intent.act != "create" or self.journal.is_busy(intent, now):
                 continue
+            seen.append(intent)
             if intent.state == "NOT_PLACED":
                 late.add(intent.key)
                 changes[intent.key] = as_found(intent, order, "it came to light late")
             elif intent.open:
                 changes[intent.key] = as_found(intent, order)
-        found = self.journal.settle(changes, reopen=True) if changes else {}
+        found = self.journal.settle(changes, seen=seen, reopen=True) if changes else {}
         return [intent for key, intent in found.items() if key in late]
 
     def equal_open(self, terms: OrderTerms, but: str = "") -> Intent | None:

@@ -74,6 +74,11 @@ class Intent:
         """Whether something has still to become of it."""
         return self.state in OPEN
 
+    @property
+    def sending(self) -> tuple[int, float]:
+        """Which of its sendings it is about: what was seen of one says nothing of the next."""
+        return self.sends, self.until
+
 
 _FIELDS: Final = tuple(Intent.__dataclass_fields__)
 _decoded: Final = msgspec.json.Decoder(Intent).decode

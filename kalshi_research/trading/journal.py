@@ -218,7 +218,11 @@ class Journal:
             return changed
 
     def settle(
-        self, changes: Mapping[str, Mapping[str, Any]], *, reopen: bool = False
+        self,
+        changes: Mapping[str, Mapping[str, Any]],
+        *,
+        seen: Iterable[Intent] = (),
+        reopen: bool = False,
     ) -> dict[str, Intent]:
         """Append changes of intents that are still open, all at once.
 
@@ -228,6 +232,8 @@ class Journal:
         ----------
         changes : mapping
             Fields by name, by key.
+        seen : iterable of Intent
+            What the evidence is about. One that was sent again since then stays as it is.
         reopen : bool
             Also of those that are settled as not placed.
 
@@ -238,10 +244,12 @@ class Journal:
         """
         with self.locked():
             found = {key: self._intents[key] for key in changes if key in self._intents}
+            before = {intent.key: intent.sending for intent in seen}
             changed = {
                 key: replace(intent, **changes[key])
                 for key, intent in found.items()
-                if intent.open or (reopen and intent.state == "NOT_PLACED")
+                if (intent.open or (reopen and intent.state == "NOT_PLACED"))
+                and before.get(key, intent.sending) == intent.sending
             }
             if changed:
                 self.write(*changed.values())

@@ -206,7 +206,9 @@ def _again(desk: Desk, known: Intent, terms: OrderTerms, *, joined: bool = False
     if known.open or known.state == "NOT_PLACED":
         was_open = known.open
         if not was_open:  # it is about to be sent once more: look once more
-            desk.journal.note(known.key, state="UNKNOWN")
+            known = _in_doubt(desk, known)
+            if known.state != "UNKNOWN":  # another kernel was quicker
+                return _again(desk, known, terms, joined=True)
         known = settle(desk, [known.key], pace.seconds(pace.patience))[known.key]
         if known.open:
             raise_for(desk, known, terms, None)
@@ -217,6 +219,13 @@ def _again(desk: Desk, known: Intent, terms: OrderTerms, *, joined: bool = False
             desk.client, known, terms, note="placed by an earlier call; nothing was sent now"
         )
     return None
+
+
+def _in_doubt(desk: Desk, known: Intent) -> Intent:
+    """An order that was not placed is in doubt again, unless somebody else is at it: as it is now."""
+    with desk.journal.locked():
+        known = desk.journal.get(known.key) or known
+        return desk.journal.note(known.key, state="UNKNOWN") if known.state == "NOT_PLACED" else known
 
 
 def _send_now(desk: Desk, terms: OrderTerms, key: str) -> OrderReport:

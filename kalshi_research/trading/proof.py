@@ -91,4 +91,7 @@ def absent_twice(desk: Desk, intent: Intent, seen: Sighting) -> bool:
     if not is_old_enough(desk, intent, seen):
         return False
     before = desk.absent_at.setdefault(intent.key, seen.asked)
+    if before < desk.gave_up.get(intent.key, before):
+        # A slow look of before it was sent once more: it counts for nothing.
+        before = desk.absent_at[intent.key] = seen.asked
     return seen.asked > before and seen.asked - before >= desk.pace.seconds(desk.pace.looks_apart)

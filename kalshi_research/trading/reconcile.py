@@ -53,7 +53,7 @@ class Search:
         self.pending = [intent.key for intent in intents]
         now = desk.pace.now()
         unsent = [i for i in intents if i.state == "PREPARED" and not desk.journal.is_busy(i, now)]
-        self._settle({intent.key: _absent("it was never sent") for intent in unsent})
+        self._settle({intent.key: _absent("it was never sent") for intent in unsent}, unsent)
         never = {intent.key for intent in unsent}
         intents = [intent for intent in intents if intent.key not in never]
         if not intents:
@@ -70,12 +70,13 @@ class Search:
                 found[intent.key] = as_found(intent, order)
             elif absent_twice(desk, intent, seen):
                 absent.append(intent)
-        self._settle(found)
+        self._settle(found, intents)
         self._decide(absent, shown)
 
-    def _settle(self, changes: dict[str, dict[str, Any]]) -> None:
-        self.desk.journal.settle(changes)
-        self.pending = [key for key in self.pending if key not in changes]
+    def _settle(self, changes: dict[str, dict[str, Any]], seen: list[Intent]) -> None:
+        """Write down what the evidence says of intents as they were when it was gathered."""
+        now = self.desk.journal.settle(changes, seen=seen)
+        self.pending = [key for key in self.pending if key not in now or now[key].open]
 
     def _read(self, intents: list[Intent]) -> Evidence:
         found, seconds = Evidence(), self.desk.read_seconds
@@ -100,7 +101,7 @@ class Search:
                     if order is None
                     else as_found(intent, order)
                 )
-            self._settle(changes)
+            self._settle(changes, some)
 
     def _elsewhere(self, ticker: str | None, intents: list[Intent], shown: Evidence) -> Evidence:
         """The orders of a market with the archive, and those behind strange fills."""
@@ -163,8 +164,9 @@ def settle(
         while search.pending and wait.rest():
             search.look()
     now, lost = pace.now(), {}
-    for intent in desk.journal.some(search.pending):
+    left = desk.journal.some(search.pending)
+    for intent in left:
         if intent.state == "SENT" and not desk.journal.is_busy(intent, now):
             lost[intent.key] = {"state": "UNKNOWN", "note": intent.note or "no answer came"}
-    desk.journal.settle(lost)
+    desk.journal.settle(lost, seen=left)
     return {intent.key: intent for intent in desk.journal.some(wanted)}

@@ -143,7 +143,7 @@ def _look(desk: Desk, pending: list[Intent]) -> None:
         found = _concluded(desk, intent, order, seen) if order is not None else None
         if found is not None:
             known[intent.key] = found
-    desk.journal.settle(known)
+    desk.journal.settle(known, seen=pending)
 
 
 def _concluded(desk: Desk, intent: Intent, order: OrderFacts, seen: Sighting) -> dict[str, Any] | None:
