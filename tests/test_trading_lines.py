@@ -12,6 +12,9 @@ import pytest
 
 import kalshi_research as kr
 from kalshi_research.errors import JournalError, OrderUnknown
+from kalshi_research.trading.intents import Intent
+from kalshi_research.trading.journal import Journal
+from kalshi_research.trading.lines import problem_of
 from tests.order_venue import EPOCH, Venue
 
 if TYPE_CHECKING:
@@ -145,10 +148,11 @@ def test_an_order_without_a_ticker_stops_everything(venue: Venue, door: str) -> 
         ("amend", without(CHANGE, "ticker"), "missing required field `ticker`"),
         ("amend", {**CHANGE, "total": "5"}, r"at `\$\.total`"),
         ("decrease", {**CHANGE, "side": "buy"}, "its decrease .id k. cannot be used: its side is 'buy'"),
-        ("decrease", {**CHANGE, "new_price": -1}, "its new_price is -1"),
+        ("decrease", {**CHANGE, "new_price": None}, r"at `\$\.new_price`"),
+        ("decrease", {**CHANGE, "subaccount": "1"}, r"at `\$\.subaccount`"),
         ("cancel", {}, "its cancel .id k. cannot be used: its ticker is None"),
         ("cancel", {"ticker": 5}, "its ticker is 5"),
-        ("cancel", {"ticker": "T", "subaccount": "1"}, "the subaccount '1' must be"),
+        ("cancel", {"ticker": "T", "subaccount": "1"}, "its subaccount is '1'"),
         ("replace", {"ticker": "T"}, "its act is 'replace', which this version does not know"),
         ("a\nb", {}, "its act is 'a.nb', which is none"),
     ],
@@ -280,3 +284,70 @@ def test_of_a_change_and_of_cancels_it_is_not_said_either(venue: Venue) -> None:
         "the cancel of 1 orders was sent",
     )
     assert [report.state for report in cancels.resolve()] == ["canceled"]
+
+
+STRANGE = {"subaccount_number": 64, "yes_price_dollars": "1.2000"}
+DIRECT: dict[str, Callable[[Venue, str], Any]] = {
+    "cancel_all_orders": lambda venue, _: kr.cancel_all_orders(venue.client),
+    "cancel_orders": lambda venue, order: kr.cancel_orders(venue.client, [order]),
+    "cancel_order": lambda venue, order: kr.cancel_order(venue.client, order),
+    "decrease_order": lambda venue, order: kr.decrease_order(venue.client, order, by=1),
+    "amend_order": lambda venue, order: kr.amend_order(venue.client, order, price="0.43"),
+}
+
+
+@pytest.mark.parametrize("door", DIRECT)
+@pytest.mark.filterwarnings("ignore::kalshi_research.errors.OpenOrdersWarning")
+def test_numbers_that_the_exchange_says_are_written_and_read_back(venue: Venue, door: str) -> None:
+    """Of an order that somebody placed elsewhere, in a place that this version does not know."""
+    order = venue.put("theirs", **STRANGE)["order_id"]
+    DIRECT[door](venue, order)
+    assert venue.writes
+    assert place(venue).state == "resting"
+    venue.restart()
+    assert kr.create_order(venue.client, "T", quantity=1, price="0.11").state == "resting"
+
+
+@pytest.mark.parametrize("act", ["amend", "decrease", "cancel"])
+@pytest.mark.filterwarnings("ignore::kalshi_research.errors.OpenOrdersWarning")
+def test_an_open_change_with_strange_numbers_of_the_exchange_is_understood(
+    venue: Venue, act: str
+) -> None:
+    numbers = {"price": 12_000, "new_price": -1, "total": -5, "new_total": 2**63}
+    terms = TERMS[act] | {"subaccount": 64} | (numbers if act != "cancel" else {})
+    write(venue, line(**said(act, terms=terms)))
+    assert place(venue).state == "resting"
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.jsonl", check=problem_of)
+    good = Intent("good", "create", "SENT", "s", ORDER)
+    journal.write(good)
+    before = journal.path.read_bytes()
+    for bad in (
+        Intent("bad", "create", "SENT", "s", ORDER | {"price": 10_001}),
+        Intent("bad", "replace", "SENT", "s", {}),
+        Intent("bad", "create", "SENT", "s", ORDER, note="\ud800"),
+    ):
+        with pytest.raises(JournalError, match="kept out of the order journal") as error:
+            journal.write(good, bad)
+        assert len(str(error.value).splitlines()) == 3
+        assert journal.path.read_bytes() == before
+    assert journal.note("good", state="ACKED").state == "ACKED"
+    assert set(journal.intents()) == {"good"}
+    journal.close()
+
+
+def test_of_the_cancel_of_everything_it_is_not_said_either(venue: Venue) -> None:
+    place(venue)
+    seen = []
+
+    def answer(*_: Any) -> None:
+        seen.append(write(venue, line(**said("replace", key="theirs"))))
+
+    venue.answer("DELETE /portfolio/events/orders", answer)
+    with pytest.raises(OrderUnknown, match="the cancel of everything was sent") as error:
+        kr.cancel_all_orders(venue.client)
+    assert seen
+    mended(venue)
+    assert [report.state for report in error.value.resolve()] == ["canceled"]

@@ -33,7 +33,7 @@ from kalshi_research.errors import JournalError, printable
 from kalshi_research.trading.handles import open_own, read_from, sync_folder, write_all
 from kalshi_research.trading.intents import OPEN, SETTLED, Intent, line_of, parsed_line
 from kalshi_research.trading.locks import hold, release, try_hold
-from kalshi_research.trading.mishaps import damaged, unreadable, unusable
+from kalshi_research.trading.mishaps import damaged, unreadable, unusable, unwritable
 
 __all__ = ["OPEN", "SETTLED", "Intent", "Journal"]
 
@@ -197,12 +197,18 @@ class Journal:
         Raises
         ------
         JournalError
-            If it cannot be written. What it announces must then not be sent.
+            If it cannot be written, or could not be read again: that would stop everything from
+            then on. What it announces must then not be sent.
         """
         with self.locked():
-            lines = b"".join(line_of(intent) for intent in intents)
+            lines = [line_of(intent) for intent in intents]
+            for line in lines:
+                found = parsed_line(line)
+                problem = self._check(found) if found is not None else "it is damaged"
+                if problem:
+                    raise unwritable(self.path, problem)
             try:
-                write_all(self._handle, lines)
+                write_all(self._handle, b"".join(lines))
                 if durable:
                     os.fsync(self._handle)
             except OSError as error:

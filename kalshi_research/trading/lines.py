@@ -8,8 +8,8 @@ a line about                   it must be understood, because
 =============================  ====================================================================
 a new order, whatever became   limits count it, its id may be used again, and an equal order waits
 of it                          for it
-a change or a cancel that is   what became of it is yet to be found out
-still open
+a change or a cancel that is   what became of it is yet to be found out; its numbers may be any,
+still open                     because the exchange said them
 a change or a cancel that is   nothing asks for its terms any more: it is passed over, and stays in
 settled                        the file for the version that wrote it
 =============================  ====================================================================
@@ -97,22 +97,20 @@ def _words(terms: Mapping[str, Any], choices: Mapping[str, tuple[str, ...]]) -> 
 
 
 def _place(terms: Mapping[str, Any]) -> str:
-    """What is wrong with where an order is; the name of a market may be one that the exchange says."""
-    ticker = terms.get("ticker")
+    """What is wrong with where an order is, which the exchange may have said: the kinds alone."""
+    ticker, subaccount = terms.get("ticker"), terms.get("subaccount")
     if not isinstance(ticker, str) or not ticker:
         return f"its ticker is {quoted(ticker, 40)}"
-    return bad_subaccount(terms.get("subaccount"))
-
-
-def _numbers(terms: Mapping[str, Any], prices: tuple[str, ...], counts: tuple[str, ...]) -> str:
-    """What is wrong with numbers; an order of which all was taken away is one of 0."""
-    for name in prices:
-        if not 0 <= terms[name] <= PRICE_SCALE:
-            return f"its {name} is {quoted(terms[name], 40)}, in 1/{PRICE_SCALE} dollar"
-    for name in counts:
-        if terms[name] < 0:
-            return f"its {name} is {quoted(terms[name], 40)}"
+    if subaccount is not None and not isinstance(subaccount, int):
+        return f"its subaccount is {quoted(subaccount, 40)}"
     return ""
+
+
+def _numbers(terms: Mapping[str, Any]) -> str:
+    """What is wrong with the numbers of an order; one of which all was taken away is one of 0."""
+    if not 0 <= terms["price"] <= PRICE_SCALE:
+        return f"its price is {quoted(terms['price'], 40)}, in 1/{PRICE_SCALE} dollar"
+    return f"its count is {quoted(terms['count'], 40)}" if terms["count"] < 0 else ""
 
 
 _OF_ORDER: Final = frozenset(OrderTerms.__dataclass_fields__)
@@ -130,18 +128,13 @@ def _order(terms: Mapping[str, Any]) -> str:
         _shape(terms, OrderTerms, _OF_ORDER)
         or _words(terms, _WORDS_OF_ORDER)
         or ("" if is_name(terms["ticker"]) else f"its ticker is {quoted(terms['ticker'], 40)}")
-        or _place(terms)
-        or _numbers(terms, ("price",), ("count",))
+        or bad_subaccount(terms.get("subaccount"))
+        or _numbers(terms)
     )
 
 
 def _change(terms: Mapping[str, Any]) -> str:
-    return (
-        _shape(terms, Change, _OF_CHANGE)
-        or _words(terms, _WORDS_OF_CHANGE)
-        or _place(terms)
-        or _numbers(terms, ("price", "new_price"), ("total", "new_total"))
-    )
+    return _shape(terms, Change, _OF_CHANGE) or _words(terms, _WORDS_OF_CHANGE) or _place(terms)
 
 
 _LOOKS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {

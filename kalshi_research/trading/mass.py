@@ -218,13 +218,14 @@ def cancel_all_orders(client: Client, *, subaccount: int | None = None) -> list[
     if problem:
         raise InputError(f"{problem}; nothing was sent.")
     resting = _resting(desk, subaccount)
-    if desk.dialect != "2025":
-        _send_cancel_all(desk, subaccount)
-    return (
-        _cancel_places(desk, [(o.order_id, o.ticker, o.subaccount or None) for o in resting])
-        if resting
-        else []
-    )
+    places = [(o.order_id, o.ticker, o.subaccount or None) for o in resting]
+    if desk.dialect == "2025":
+        return _cancel_places(desk, places) if places else []
+    _send_cancel_all(desk, subaccount)
+    with once_sent(
+        "the cancel of everything", lambda _: cancel_all_orders(desk.client, subaccount=subaccount)
+    ):
+        return _cancel_places(desk, places) if places else []
 
 
 def _resting(desk: Desk, subaccount: int | None) -> list[OrderFacts]:

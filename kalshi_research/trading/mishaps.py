@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kalshi_research.errors import JournalError, printable, quoted
 
-__all__ = ["damaged", "unreadable", "unusable"]
+__all__ = ["damaged", "unreadable", "unusable", "unwritable"]
 
 
 def unusable(path: Path, what: str, error: OSError) -> JournalError:
@@ -35,4 +35,13 @@ def unreadable(path: Path, number: int, line: bytes, problem: str) -> JournalErr
         path,
         f"has a line ({number}) that this version cannot read, because {problem}",
         "Use the version that wrote it. Or look",
+    )
+
+
+def unwritable(path: Path, problem: str) -> JournalError:
+    """The error of a line that could not be read again, and so was not written."""
+    return JournalError(
+        f"a line that nobody could read was kept out of the order journal {printable(path)}; "
+        f"nothing was sent.\nWhat is wrong: {problem}.\n"
+        "The journal is as it was, and other orders go on. Look at get_orders(client)."
     )
