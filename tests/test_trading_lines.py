@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import warnings
 import zlib
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +14,11 @@ import pytest
 
 import kalshi_research as kr
 from kalshi_research.errors import JournalError, OrderUnknown
+from kalshi_research.trading import changing
 from kalshi_research.trading.intents import Intent
 from kalshi_research.trading.journal import Journal
 from kalshi_research.trading.lines import problem_of
+from tests.order_calls import BUSY, LOST
 from tests.order_venue import EPOCH, Venue
 
 if TYPE_CHECKING:
@@ -351,3 +355,80 @@ def test_of_the_cancel_of_everything_it_is_not_said_either(venue: Venue) -> None
     assert seen
     mended(venue)
     assert [report.state for report in error.value.resolve()] == ["canceled"]
+
+
+def test_of_a_change_that_was_looked_for_it_is_not_said_either(venue: Venue, monkeypatch: Any) -> None:
+    """The journal is spoiled after the look, while the order itself is brought up to date."""
+    made, real = place(venue), changing.settle_changes
+
+    def lost(_venue: Venue, _method: str, _route: str, asked: dict[str, Any]) -> Any:
+        venue.change(made.order_id, asked["body"])
+        return BUSY
+
+    def spoiled(*asked: Any) -> Any:
+        found = real(*asked)
+        write(venue, line(**said("replace", key="theirs")))
+        return found
+
+    venue.answer("POST */decrease", lost)
+    with monkeypatch.context() as patch:
+        patch.setattr(changing, "settle_changes", spoiled)
+        with pytest.raises(OrderUnknown, match=r"the change of order .* was sent") as error:
+            kr.decrease_order(venue.client, made, by="0.50")
+    assert "nothing was sent" not in str(error.value)
+    mended(venue)
+    assert error.value.resolve().remaining == Decimal("0.50")
+
+
+def renamed(venue: Venue) -> None:
+    """As the message advises where a line is damaged."""
+    path = write(venue, b"hello\n")
+    with pytest.raises(JournalError, match="rename that file"):
+        venue.desk.journal.intents()
+    path.rename(path.with_suffix(".old"))
+
+
+LOSING: dict[str, tuple[Callable[[Venue], Any], str]] = {
+    "create_order": (place, "order .* may have been sent"),
+    "create_orders": (
+        lambda venue: kr.create_orders(
+            venue.client, [{"ticker": "T", "quantity": 1, "price": price} for price in ("0.10", "0.11")]
+        ),
+        "2 orders of a batch of 2 .* may have been sent",
+    ),
+    "amend_order": (
+        lambda venue: kr.amend_order(venue.client, venue.put("k")["order_id"], price="0.43"),
+        "the change of order o-k may have been sent",
+    ),
+}
+
+
+@pytest.mark.parametrize("door", LOSING)
+def test_what_a_journal_knew_that_was_renamed_since_is_not_said_to_be_unsent(
+    venue: Venue, door: str
+) -> None:
+    call, says = LOSING[door]
+    venue.answer("POST *", spoiling(venue) if door == "create_orders" else LOST)
+    venue.desk.pace = replace(venue.desk.pace, patience=0.0)
+    with pytest.raises(OrderUnknown) as error:
+        call(venue)
+    if door == "create_orders":
+        mended(venue)
+    renamed(venue)
+    for _ in range(2):
+        with pytest.raises(OrderUnknown, match=says) as again:
+            error.value.resolve()
+        assert "get_orders(client)" in str(again.value)
+        assert "nothing was sent" not in str(again.value)
+        error = again
+    assert len(venue.writes) == 1
+
+
+def test_a_journal_that_is_renamed_while_an_order_is_on_its_way(venue: Venue) -> None:
+    def answer(_venue: Venue, _method: str, _route: str, asked: dict[str, Any]) -> tuple[int, Any]:
+        renamed(venue)
+        return 201, venue.take(asked["body"])
+
+    venue.answer(CREATE, answer)
+    with pytest.raises(OrderUnknown, match=r"was sent, but its outcome is not known here: .* not know"):
+        place(venue)

@@ -14,6 +14,7 @@ import pytest
 
 import kalshi_research as kr
 from kalshi_research.errors import (
+    ConflictError,
     InputError,
     KalshiError,
     LimitError,
@@ -379,6 +380,44 @@ def test_an_order_that_goes_again_in_another_kernel_is_left_to_it(
     assert venue.writes == []
     assert "UNKNOWN" not in other.path.read_text(), "what the other kernel wrote stays as it is"
     other.close()
+
+
+@pytest.mark.parametrize("state", ["SENT", "ACKED"])
+def test_an_order_that_another_kernel_places_while_its_id_is_looked_for_is_joined(
+    venue: Venue, state: str
+) -> None:
+    """This kernel finds its own id on the exchange: the order there is the one it was to place."""
+    other, real = elsewhere(venue), venue.desk.pace.sleep
+    row = Intent(
+        "one", "create", "SENT", other.session, TERMS.stored(), EPOCH, until=EPOCH + 10, sends=1
+    )
+    end = OUTCOMES_ELSEWHERE["placed"][0]
+
+    def placed(_venue: Venue, *_: Any) -> None:
+        venue.put("one")
+        other.write(row)
+        if state == "ACKED":
+            other.note("one", **end)
+
+    def sleep(seconds: float) -> None:
+        real(seconds)
+        if venue.elapsed > 2:
+            other.note("one", **end)
+
+    venue.answer("GET /portfolio/orders", placed)
+    venue.desk.pace = replace(venue.desk.pace, sleep=sleep)
+    found = place(venue)
+    assert (found.state, found.order_id) == ("resting", "o-one")
+    assert venue.elapsed < 6
+    assert venue.writes == []
+    other.close()
+
+
+def test_an_id_that_was_used_without_this_journal_is_still_refused(venue: Venue) -> None:
+    venue.put("one")
+    with pytest.raises(ConflictError, match="id one belongs to order o-one"):
+        place(venue)
+    assert venue.writes == []
 
 
 # What is found out of one sending says nothing of the next

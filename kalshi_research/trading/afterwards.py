@@ -8,7 +8,7 @@ from typing import Any
 
 from kalshi_research.errors import JournalError, OrderUnknown
 
-__all__ = ["once_sent"]
+__all__ = ["forgotten", "once_sent"]
 
 
 @contextmanager
@@ -46,3 +46,30 @@ def once_sent(
             known=reason,
             resolver=resolver,
         ) from error
+
+
+def forgotten(what: str, resolver: Callable[[bool], Any], *, client_order_id: str = "") -> OrderUnknown:
+    """The error of what was sent, or is being sent, in another journal than the one that is there.
+
+    Parameters
+    ----------
+    what : str
+        That was sent, such as ``"order 1b2c"``.
+    resolver : callable
+        Looks again when the old file is back; see `OrderUnknown`.
+    client_order_id : str
+        Of the order.
+
+    Examples
+    --------
+    >>> print(forgotten("order 1b2c", lambda _: None))
+    order 1b2c may have been sent; the journal does not know it (any more), so nothing is proven.
+    It may rest or be filled: look at get_orders(client) before you place it anew.
+    """
+    return OrderUnknown(
+        f"{what} may have been sent; the journal does not know it (any more), so nothing is proven.\n"
+        "It may rest or be filled: look at get_orders(client) before you place it anew.",
+        client_order_id=client_order_id,
+        known="the journal does not know it (any more)",
+        resolver=resolver,
+    )

@@ -20,7 +20,7 @@ from kalshi_research.errors import (
 )
 from kalshi_research.schemas.order_facts import Receipt, receipt_of
 from kalshi_research.trading.accounting import account
-from kalshi_research.trading.afterwards import once_sent
+from kalshi_research.trading.afterwards import forgotten, once_sent
 from kalshi_research.trading.ids import check_key, refuse_used
 from kalshi_research.trading.placing import (
     echo_problem,
@@ -129,8 +129,14 @@ def _look_again(desk: Desk, rows: Sequence[tuple[OrderTerms, str]]) -> list[Orde
     """What became of a batch, when nothing but the journal and the exchange says it."""
     keys = [key for _, key in rows]
     judged = settle(desk, keys, desk.pace.seconds(desk.pace.patience))
-    known = [(terms, key) for terms, key in rows if key in judged]
-    return _reports(desk, known, judged, [None] * len(known))
+    lost = [key for key in keys if key not in judged]
+    if lost:
+        names = ", ".join(printable(key, 60) for key in lost[:2])
+        what = (
+            f"{len(lost)} orders of a batch of {len(keys)} (id {names}{', …' if len(lost) > 2 else ''})"
+        )
+        raise forgotten(what, lambda _: _look_again(desk, rows))
+    return _reports(desk, rows, judged, [None] * len(rows))
 
 
 def _reports(

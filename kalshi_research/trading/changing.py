@@ -21,7 +21,7 @@ from kalshi_research.errors import (
     printable,
 )
 from kalshi_research.schemas.order_facts import OrderFacts, Receipt, receipt_of
-from kalshi_research.trading.afterwards import once_sent
+from kalshi_research.trading.afterwards import forgotten, once_sent
 from kalshi_research.trading.journal import Intent
 from kalshi_research.trading.placing import DEFINITE
 from kalshi_research.trading.refusing import refused_change
@@ -188,12 +188,11 @@ def _carry_out(
         raise error from None
     except KalshiError as error:
         cause = error
-    with once_sent(f"the change of order {order_id}", lambda _: resolve_change(desk, key)):
+    with once_sent(f"the change of order {order_id}", lambda _: resolve_change(desk, key, order_id)):
         said = None if receipt is None or cause else _said(desk, receipt, after, filled)
         if said is not None:
             return _report(desk, desk.journal.note(key, state="ACKED", note="", **said))
-        intent = _look_up(desk, key, order_id, after, cause)
-    return _outcome(desk, intent, cause)
+        return _outcome(desk, _look_up(desk, key, order_id, after, cause), cause)
 
 
 def _look_up(
@@ -280,14 +279,17 @@ def _unknown_change(desk: Desk, intent: Intent, which: str) -> OrderUnknown:
         "Call resolve() on this error, or get_open_orders(client).",
         client_order_id=str(intent.terms.get("client_order_id", "")),
         known=intent.note,
-        resolver=lambda _: resolve_change(desk, intent.key),
+        resolver=lambda _: resolve_change(desk, intent.key, intent.order_id),
     )
 
 
-def resolve_change(desk: Desk, key: str) -> OrderReport:
+def resolve_change(desk: Desk, key: str, order_id: str) -> OrderReport:
     """Look again for a change that was not accounted for."""
-    intent = settle_changes(desk, [key], desk.pace.seconds(desk.pace.patience))[key]
-    return _outcome(desk, intent, None)
+    found = settle_changes(desk, [key], desk.pace.seconds(desk.pace.patience))
+    if key not in found:
+        what = f"the change of order {printable(order_id, 60)}"
+        raise forgotten(what, lambda _: resolve_change(desk, key, order_id))
+    return _outcome(desk, found[key], None)
 
 
 def _refused(desk: Desk, order_id: str, after: OrderTerms, cause: ApiError) -> NoReturn:

@@ -219,6 +219,8 @@ class Journal:
     def note(self, key: str, **changes: Any) -> Intent:
         """Append a change of one intent, and answer it as it is then."""
         with self.locked():
+            if key not in self._intents:  # another file was begun since
+                raise JournalError(f"the order journal {printable(self.path)} does not know {key}.")
             changed = replace(self._intents[key], **changes)
             self.write(changed)
             return changed

@@ -11,6 +11,7 @@ from kalshi_research.errors import (
     ApiError,
     AuthError,
     ConfigError,
+    ConflictError,
     DecodeError,
     InputError,
     KalshiError,
@@ -21,7 +22,7 @@ from kalshi_research.errors import (
 )
 from kalshi_research.schemas.order_facts import Receipt, receipt_of
 from kalshi_research.trading.accounting import account
-from kalshi_research.trading.afterwards import once_sent
+from kalshi_research.trading.afterwards import forgotten, once_sent
 from kalshi_research.trading.ids import check_key, refuse_used
 from kalshi_research.trading.journal import Intent
 from kalshi_research.trading.limits import check_limits
@@ -93,10 +94,11 @@ def _place(desk: Desk, terms: OrderTerms, key: str, *, given: bool = False) -> O
     """Place an order whose id was drawn just now, or `given` by the caller."""
     found = account(desk)
     known = desk.journal.get(key)
-    if known is None and given:
-        refuse_used(desk, terms, key)
+    quicker = known is None and given and _refuse_used(desk, terms, key)
+    if quicker:
+        known = desk.journal.get(key)
     if known is not None:
-        earlier = _again(desk, known, terms)
+        earlier = _again(desk, known, terms, joined=quicker)
         if earlier is not None:
             return earlier
     try:
@@ -111,6 +113,17 @@ def _place(desk: Desk, terms: OrderTerms, key: str, *, given: bool = False) -> O
             raise
         return earlier
     return _send_now(desk, terms, key)
+
+
+def _refuse_used(desk: Desk, terms: OrderTerms, key: str) -> bool:
+    """Refuse an id that was used elsewhere; whether another kernel has placed the order meanwhile."""
+    try:
+        refuse_used(desk, terms, key)
+    except ConflictError:
+        if desk.journal.get(key) is None:
+            raise
+        return True
+    return False
 
 
 def prepare(desk: Desk, orders: list[tuple[OrderTerms, str]], found: list[Intent]) -> None:
@@ -393,7 +406,11 @@ def resolve(desk: Desk, key: str, *, resubmit: bool = False) -> OrderReport:
     """Look again for an order that was not accounted for; see `OrderUnknown.resolve`."""
     intent = desk.journal.get(key)
     if intent is None:
-        raise InputError(f"the journal knows no order {printable(key, 60)}; nothing was sent.")
+        raise forgotten(
+            f"order {printable(key, 60)}",
+            lambda resubmit: resolve(desk, key, resubmit=resubmit),
+            client_order_id=key,
+        )
     terms = OrderTerms.restored(intent.terms)
     intent = settle(desk, [key], desk.pace.seconds(desk.pace.patience))[key]
     if intent.state == "NOT_PLACED" and resubmit:
