@@ -36,6 +36,7 @@ from kalshi_research.trading.requests import creates_request
 if TYPE_CHECKING:
     from kalshi_research.trading.desk import Desk
     from kalshi_research.trading.journal import Intent
+    from kalshi_research.trading.requests import Request
     from kalshi_research.trading.terms import OrderTerms
 
 __all__ = ["place_all"]
@@ -63,13 +64,22 @@ def place_all(desk: Desk, orders: Sequence[tuple[OrderTerms, str | None]]) -> li
             if desk.journal.get(key) is not None:
                 raise InputError(f"id {key} was used before; none was sent. Leave client_order_id out.")
             refuse_used(desk, terms, key)
-    prepare(desk, rows, found)
-    mark_sent(desk, keys)
+    journal = desk.journal
+    try:
+        prepare(desk, rows, found)
+        mark_sent(desk, keys)
+        return _send(desk, rows, request)
+    finally:
+        journal.ended(*keys)
+
+
+def _send(desk: Desk, rows: Sequence[tuple[OrderTerms, str]], request: Request) -> list[OrderReport]:
+    """Send a batch that is written down, and account for each of its orders."""
     answers: list[Receipt | KalshiError]
     try:
         answers = _answers(desk.send(request), rows)
     except _UNSENT as error:
-        for key in keys:
+        for _, key in rows:
             desk.journal.note(key, state="NOT_PLACED", note="nothing was sent")
         raise error from None
     except KalshiError as error:

@@ -55,10 +55,12 @@ def cancel(desk: Desk, order_id: str, ticker: str, subaccount: int | None = None
     request = cancel_request(order_id, ticker, subaccount=subaccount, dialect=desk.dialect)
     absence = Absence(desk, order_id, ticker)
     key = begin_change(desk, "cancel", order_id, {"ticker": ticker, "subaccount": subaccount})
-    with once_sent(
-        f"the cancel of order {order_id}", lambda _: cancel(desk, order_id, ticker, subaccount)
-    ):
-        return _follow(desk, key, request, absence)
+    journal, again = desk.journal, lambda _: cancel(desk, order_id, ticker, subaccount)
+    try:
+        with once_sent(f"the cancel of order {order_id}", again):
+            return _follow(desk, key, request, absence)
+    finally:
+        journal.ended(key)
 
 
 def _follow(desk: Desk, key: str, request: Request, absence: Absence) -> OrderReport:

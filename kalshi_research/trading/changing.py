@@ -55,6 +55,8 @@ def _change(order: OrderFacts, before: OrderTerms, after: OrderTerms, expiration
 def begin_change(desk: Desk, act: str, order_id: str, stored: dict[str, Any]) -> str:
     """Write down, and wait for the disk, that a change is being sent; its key.
 
+    Whoever sends it tells the journal when that has ended.
+
     Raises
     ------
     OrderUnknown
@@ -85,7 +87,11 @@ def begin_change(desk: Desk, act: str, order_id: str, stored: dict[str, Any]) ->
             since=desk.instant(),
         )
         journal.workers[key] = threading.current_thread()
-        journal.write(row)
+        try:
+            journal.write(row)
+        except BaseException:
+            journal.ended(key)
+            raise
     return key
 
 
@@ -176,6 +182,22 @@ def _carry_out(
     filled: int | None = None,
 ) -> OrderReport:
     """Send a change once, and account for it whatever comes back; `filled` was so before."""
+    journal = desk.journal
+    try:
+        return _send(desk, key, request, after, fits, filled=filled)
+    finally:
+        journal.ended(key)
+
+
+def _send(
+    desk: Desk,
+    key: str,
+    request: Request,
+    after: OrderTerms,
+    fits: Callable[[Receipt], bool],
+    *,
+    filled: int | None,
+) -> OrderReport:
     intent = desk.journal.get(key)
     order_id = intent.order_id if intent is not None else ""
     receipt, cause = None, None

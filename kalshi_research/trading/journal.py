@@ -346,10 +346,11 @@ class Journal:
             return worker is not None and not mine and worker.is_alive()
         return now < intent.until and self.is_alive(intent.session)
 
-    def ended(self, key: str) -> None:
-        """Nobody is sending an intent any more, an interrupt included: this thread was the one."""
-        if self.workers.get(key) is threading.current_thread():
-            del self.workers[key]
+    def ended(self, *keys: str) -> None:
+        """Nobody is sending these intents any more, an interrupt included: this thread was the one."""
+        for key in keys:
+            if self.workers.get(key) is threading.current_thread():
+                del self.workers[key]
 
     def _session_path(self, session: str) -> Path:
         return self.path.with_name(f"{self.path.stem}.{session}.session")

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kalshi_research.client import Client
     from kalshi_research.schemas.order_facts import OrderFacts, Receipt
     from kalshi_research.trading.desk import Desk
+    from kalshi_research.trading.requests import Request
 
 __all__ = ["cancel_all_orders", "cancel_orders"]
 
@@ -100,10 +101,20 @@ def _place(desk: Desk, order: str | OrderReport) -> _Place:
 
 def _cancel_places(desk: Desk, places: list[_Place]) -> list[OrderReport]:
     request = cancels_request(places, dialect=desk.dialect)
-    keys = [
-        begin_change(desk, "cancel", order_id, {"ticker": ticker, "subaccount": subaccount})
-        for order_id, ticker, subaccount in places
-    ]
+    journal, keys = desk.journal, list[str]()
+    try:
+        for order_id, ticker, subaccount in places:
+            stored = {"ticker": ticker, "subaccount": subaccount}
+            keys.append(begin_change(desk, "cancel", order_id, stored))
+        return _send_cancels(desk, places, keys, request)
+    finally:
+        journal.ended(*keys)
+
+
+def _send_cancels(
+    desk: Desk, places: list[_Place], keys: list[str], request: Request
+) -> list[OrderReport]:
+    """Send cancels that are written down, and find out what each order ended as."""
     receipts: list[Receipt | None] = [None] * len(places)
     try:
         receipts = _receipts(desk.send(request), places)

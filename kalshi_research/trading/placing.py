@@ -161,7 +161,11 @@ def prepare(desk: Desk, orders: list[tuple[OrderTerms, str]], found: list[Intent
             )
             rows.append(row)
             journal.workers[key] = here
-        journal.write(*rows, durable=False)
+        try:
+            journal.write(*rows, durable=False)
+        except BaseException:
+            journal.ended(*(key for _, key in orders))
+            raise
 
 
 def _look_for_equals(desk: Desk, orders: list[tuple[OrderTerms, str]]) -> list[Intent]:
