@@ -80,7 +80,8 @@ def begins(exchange: Exchange) -> list[int]:
 def flap(backfill: Backfill, second: int) -> None:
     """A connection that ends, and is there again."""
     newest = second * 1000
-    backfill.forget("A", {"trades": newest})
+    backfill.interrupted("A", "trades", newest)
+    backfill.forget("A")
     backfill.ask("A", "trades", None, float(second), newest=newest)
 
 
@@ -116,7 +117,8 @@ def test_rows_from_before_an_outage_are_asked_for_however_late_that_is(
 ) -> None:
     """A part of the channel may be heard again before all of it is subscribed to."""
     exchange.let.set()
-    backfill.forget("A", {"trades": 1_000_000})
+    backfill.interrupted("A", "trades", 1_000_000)
+    backfill.forget("A")
     backfill.ask("A", "trades", None, 2.0, newest=9_000_000)
     until(lambda: exchange.asked)
     assert begins(exchange) == [1_000]
@@ -125,7 +127,7 @@ def test_rows_from_before_an_outage_are_asked_for_however_late_that_is(
 def test_channels_connections_and_markets_are_not_mixed_up(
     exchange: Exchange, backfill: Backfill
 ) -> None:
-    backfill.ask("B", "orders", None, 1.0)
+    backfill.ask("B", "orders", None, 1.0, first=True)
     until(lambda: exchange.asked)
     backfill.ask("A", "trades", ["M0"], 1.0, newest=5_000_000)
     backfill.ask("A", "fills", None, 1.0, newest=7_000_000)
@@ -142,7 +144,7 @@ def test_an_answer_of_before_an_outage_makes_nothing_known(
 ) -> None:
     backfill.ask("A", "orders", None, 1.0, first=True)
     until(lambda: exchange.asked)
-    backfill.forget("A", {})
+    backfill.forget("A")
     assert backfill.unsettled == 1
     exchange.let.set()
     until(lambda: not backfill.unsettled)
@@ -158,7 +160,7 @@ def test_a_question_that_waited_through_an_outage_makes_nothing_known(
     backfill.ask("B", "trades", None, 1.0, newest=1_000)
     until(lambda: exchange.asked)
     backfill.ask("A", "fills", None, 1.0)
-    backfill.forget("A", {})
+    backfill.forget("A")
     exchange.let.set()
     until(lambda: len(exchange.asked) == 2 and not backfill._waiting)
     until(lambda: ("B", "trades") in backfill.known)
@@ -185,7 +187,8 @@ def test_without_its_connection_nothing_is_asked_again(exchange: Exchange, backf
     until(lambda: backfill._due)
     backfill.again("B", 1e12)
     assert backfill.failed == 1
-    backfill.forget("A", {"trades": 6_000_000})
+    backfill.interrupted("A", "trades", 6_000_000)
+    backfill.forget("A")
     backfill.again("A", 1e12)
     backfill.ask("A", "trades", None, 2.0, newest=9_000_000)
     until(lambda: backfill.failed == 2)

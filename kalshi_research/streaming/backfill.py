@@ -66,15 +66,17 @@ class _Question:
         return _Question(
             None if everything else {**(self.tickers or {}), **(later.tickers or {})},
             max(self.since, later.since),
-            _older(self.newest, later.newest),
+            self._beginning(later),
             self.first and later.first,
             self.awaited or later.awaited,
             later.outage,
         )
 
-
-def _older(one: int | None, other: int | None) -> int | None:
-    return other if one is None else one if other is None else min(one, other)
+    def _beginning(self, later: _Question) -> int | None:
+        """Of two outages the first; None, a time that nobody knows, is before all others."""
+        if self.first or later.first:
+            return later.newest if self.first else self.newest
+        return None if self.newest is None or later.newest is None else min(self.newest, later.newest)
 
 
 def _from(newest: int | None) -> datetime | None:
@@ -123,7 +125,7 @@ class Backfill:
         self._tries: dict[tuple[Hashable, str], int] = {}
         self._nowhere: set[str] = set()
         self._outages: dict[Hashable, int] = {}
-        self._newest: dict[tuple[Hashable, str], int] = {}
+        self._heard_until: dict[tuple[Hashable, str], int | None] = {}
         self._told_orders: dict[Hashable, datetime] = {}
 
     @classmethod
@@ -148,9 +150,10 @@ class Backfill:
         """
         key = who, channel
         with self._lock:
+            is_broken = key in self._heard_until
             question = _Question(
                 None if tickers is None else dict.fromkeys(tickers),
-                since, _older(newest, self._newest.pop(key, None)), first, first,
+                since, self._heard_until.pop(key, newest), first and not is_broken, first,
                 self._outages.get(who, 0),
             )  # fmt: skip
             unanswered = self._unanswered.pop(key, None)
@@ -172,8 +175,8 @@ class Backfill:
             self._put(key, self._unanswered.pop(key))
 
     def nothing_missed(self, who: Hashable, channel: str) -> bool:
-        """A channel is heard from now on; False if a part of it was heard before an outage."""
-        if (who, channel) in self._newest:
+        """All of a channel is heard; False if a part of it was heard before an outage."""
+        if (who, channel) in self._heard_until:
             return False
         self.known.add((who, channel))
         return True
@@ -219,13 +222,16 @@ class Backfill:
         if error is not None:
             self._failed(key, repr(error), first=False, before=self._tries.get(key, 1) - 1)
 
-    def forget(self, who: Hashable, newest: Mapping[str, int]) -> None:
-        """Its connection has ended: what it knows may be old; it heard all until `newest` [ms]."""
+    def interrupted(self, who: Hashable, channel: str, newest: int | None) -> None:
+        """A channel is heard no longer; all until `newest` was [ms], None if nobody knows the time."""
+        if self.covers(channel):  # of two outages before a question the first counts
+            self._heard_until.setdefault((who, channel), newest)
+
+    def forget(self, who: Hashable) -> None:
+        """Its connection has ended: what it knows may be old."""
         self.known = {each for each in self.known if each[0] != who}
         self._due = {key: due for key, due in self._due.items() if key[0] != who}
         self._outages[who] = self._outages.get(who, 0) + 1
-        for channel, time_ms in newest.items():
-            self._newest[who, channel] = min(time_ms, self._newest.get((who, channel), time_ms))
 
     def close(self) -> None:
         """Ask no more."""
@@ -298,13 +304,17 @@ class Backfill:
         _, _, frame = self._ROUTES[kind]
         since = _from(question.newest)
         if kind == "orders":
-            now, since = exchange_time(self._client), self._told_orders.get(who)
-        bodies = [rest_row(kind, row) for row in self._listed(kind, since)]
+            now = exchange_time(self._client)
+            with self._lock:
+                is_heard = (who, kind) not in self._heard_until
+                since = self._told_orders.get(who, since)
+        bodies = [rest_row(kind, row) for row in self._listed(kind, since, ended=not question.first)]
         is_all = True
         if kind == "orders":
             gone, is_all = self._gone({body["order_id"] for body in bodies})
             bodies += gone
-            self._told_orders[who] = now.to_pydatetime() - _ORDERS_MARGIN
+            if is_heard or not question.first:  # else what ended in an outage was not asked for
+                self._told_orders[who] = now.to_pydatetime() - _ORDERS_MARGIN
         elif kind == "positions":
             bodies += self._closed({market_of(body) for body in bodies})
         markets = question.tickers
@@ -318,12 +328,13 @@ class Backfill:
                 self._publish(Update(kind, market_of(body), body))
         return is_all
 
-    def _listed(self, kind: str, since: datetime | None) -> Iterator[Mapping[str, Any]]:
+    def _listed(self, kind: str, since: datetime | None, *, ended: bool) -> Iterator[Mapping[str, Any]]:
+        """Rows of a kind; with `ended` orders that came and ended meanwhile, which do not rest."""
         route, key, _ = self._ROUTES[kind]
         later: dict[str, Any] = {} if since is None else {"min_ts": int(since.timestamp())}
         lists = [later] if kind == "fills" else [{}]
-        if kind == "orders":  # those that came and ended meanwhile do not rest
-            lists = [{"status": "resting"}, *([later] if later else [])]
+        if kind == "orders":
+            lists = [{"status": "resting"}, *([later] if ended else [])]
         count = 0
         for params in lists:
             for page in self._client.pages(route, key, params=params, limit=1000):

@@ -25,6 +25,12 @@ class Owner(Protocol):
     def lost(self, sid: int, reason: str) -> None:
         """A subscription that the exchange no longer knows."""
 
+    def begun(self, channel: Channel) -> None:
+        """The first part of a channel is subscribed to: it is heard from now on."""
+
+    def interrupted(self, channel: Channel) -> None:
+        """What was heard of a channel, and is wanted still, is heard no longer."""
+
     def complete(self, channel: Channel) -> None:
         """All that is wanted of a channel is subscribed to."""
 
@@ -71,6 +77,16 @@ class ChannelSubscription:
     full: bool = False
     complete: bool = False
     more: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def heard(self) -> bool:
+        """Whether anything that is wanted is subscribed to."""
+        if self.sid is None:
+            return False
+        # What a subscription holds whose answer was lost is not known: it counts.
+        return self.everything or (
+            any(each in self.wanted for each in self.asked) if self.asked else bool(self.wanted)
+        )
 
     @property
     def missing(self) -> list[str]:

@@ -39,11 +39,9 @@ class Dispatcher:
         Some of those that could not be read.
     delay : Delay
         How long they are on their way.
-    fresh : list of str
-        Channels that are subscribed to since the last message that told its time.
     newest : dict
         By channel, the time of the newest row that said one, or else that of the exchange when
-        it was subscribed to [ms]: what is lost from now on is not older.
+        it was first subscribed to [ms]: what is lost from now on is not older.
     """
 
     def __init__(self, hub: Hub, link: Link) -> None:
@@ -56,8 +54,33 @@ class Dispatcher:
         self.messages = self.unreadable = self.unknown = self.gaps = self.lost_frames = 0
         self.samples: deque[str] = deque(maxlen=5)
         self.delay = Delay(simulated=hub.simulated)
-        self.fresh: list[str] = []
+        self._sent_ms: int | None = None
+        self._fresh: set[str] = set()
+        self._without_rows: set[str] = set()
         self.newest: dict[str, int] = {}
+
+    def connected(self) -> None:
+        """A new connection: what the last one said of the time is old."""
+        self.delay.begin()
+        self._sent_ms = None
+
+    def begun(self, channel: str) -> None:
+        """A channel is heard from now on: it is the time of the last message, or else of the next."""
+        if channel not in self.newest:
+            if self._sent_ms is None:
+                self._fresh.add(channel)
+            else:
+                self._begun_at(channel, self._sent_ms)
+
+    def _begun_at(self, channel: str, sent_ms: int) -> None:
+        """What a row says is better: it may have been told late."""
+        if channel not in self.newest:
+            self.newest[channel] = sent_ms
+            self._without_rows.add(channel)
+
+    def interrupted(self, channel: str) -> None:
+        """A channel is heard no longer: the time of the next message says nothing about it."""
+        self._fresh.discard(channel)
 
     def keep_quotes(self) -> None:
         """Remember earlier quotes, for trades."""
@@ -132,10 +155,10 @@ class Dispatcher:
         if digits.isdigit():
             sent_ms = int(digits)
             self.delay.note(sent_ms, time.monotonic())
-            if self.fresh:
-                for name in self.fresh:
-                    self.newest.setdefault(name, sent_ms)
-                self.fresh = []
+            self._sent_ms = sent_ms
+            for name in self._fresh:
+                self._begun_at(name, sent_ms)
+            self._fresh.clear()
 
     def changed(self, changed: dict[str, None] | None = None) -> None:
         """Tell of books with other contents or another status."""
@@ -200,7 +223,10 @@ class Dispatcher:
         """A row has come; what was lost before it is asked for from the one before."""
         if self._session.holes:
             self._holes()
-        if time_ms > self.newest.get(channel, -1):
+        if channel in self._without_rows and time_ms >= 0:
+            self._without_rows.discard(channel)
+            self.newest[channel] = time_ms
+        elif time_ms > self.newest.get(channel, -1):
             self.newest[channel] = time_ms
 
     def _snapshot(self, event: Snapshot) -> Book | None:

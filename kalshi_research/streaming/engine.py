@@ -329,6 +329,15 @@ class Engine:
         """Ask for what a channel has lost."""
         self._ask(link, channel)
 
+    def interrupted(self, link: Link, channel: str) -> None:
+        """A channel that was heard is heard no longer: what comes meanwhile is missed."""
+        with self.lock:
+            if self.closed:
+                return
+            if channel in ONLY_HEARD:
+                self.feeds.missed.add(channel)
+            self.backfill.interrupted(link, channel, link.dispatcher.newest.get(channel))
+
     def complete(self, link: Link, channel: str, *, first: bool) -> None:
         """A channel is subscribed to: what it missed, or what stood before, is asked for."""
         if channel in STATES or not first:
@@ -359,7 +368,7 @@ class Engine:
         """A link has ended."""
         self.disconnections += 1
         with self.lock:
-            self.backfill.forget(link, link.dispatcher.newest)
+            self.backfill.forget(link)
         for told in self._on_break:
             told(link.number, reason)
         if not self._closed:

@@ -66,6 +66,9 @@ class Hub(Protocol):
     def holed(self, link: Link, channel: str) -> None:
         """Frames of a channel were lost."""
 
+    def interrupted(self, link: Link, channel: str) -> None:
+        """A channel that was heard is heard no longer."""
+
     def complete(self, link: Link, channel: str, *, first: bool) -> None:
         """A channel is subscribed to, for the first time or again."""
 

@@ -140,7 +140,7 @@ class Link:
         self._suspended = False
         self._looked, self._slept = moments.now(), ""
         self.opened = self.heard = loop.time()
-        self.dispatcher.delay.begin()
+        self.dispatcher.connected()
         self.state, self.reason = "open", ""
         self.subscriptions.connected(wire.send, loop.time())
         self.upkeep.connected(loop.time())
@@ -242,12 +242,20 @@ class Link:
         """Markets that have no room on this connection."""
         self._hub.elsewhere(self, channel, tickers)
 
+    def begun(self, channel: Channel) -> None:
+        """The first part of a channel is subscribed to: it is heard from now on."""
+        self.dispatcher.begun(channel.name)
+
+    def interrupted(self, channel: Channel) -> None:
+        """What was heard of a channel, and is wanted still, is heard no longer."""
+        self.dispatcher.interrupted(channel.name)
+        self._hub.interrupted(self, channel.name)
+
     def complete(self, channel: Channel) -> None:
         """All that is wanted of a channel is subscribed to."""
         first = channel.name not in self._complete
         if first:
             self._complete.add(channel.name)
-            self.dispatcher.fresh.append(channel.name)
         self._hub.complete(self, channel.name, first=first)
 
     def grown(self, channel: Channel, tickers: list[str]) -> None:

@@ -155,11 +155,8 @@ class Subscriptions:
         self.broken = ""
         self.unanswered = False
         for sub in self._channels.values():
-            sub.sid, sub.busy, sub.dirty, sub.not_before = None, False, True, 0.0
-            sub.failures = 0
-            sub.complete = False
-            sub.more.clear()
-            sub.asked.clear()
+            self._unheard(sub)
+            sub.not_before, sub.failures = 0.0, 0
 
     def step(self, now: float) -> None:
         """Give up on answers that do not come, and ask for the next things."""
@@ -297,6 +294,8 @@ class Subscriptions:
         sub.busy, sub.dirty, sub.failures = False, True, 0
         sub.chunk = min(sub.chunk * 2, self._options.markets_a_command)
         if sid is not None:
+            if sub.sid is None:
+                self._owner.begun(sub.channel)
             sub.sid = sid
         if tickers is not None and sent.action != "unsubscribe":
             sub.asked = set(tickers)
@@ -309,6 +308,12 @@ class Subscriptions:
         for number, sent in list(self._pending.items()):
             if sent.subscription is sub:
                 del self._pending[number]
+        self._unheard(sub)
+
+    def _unheard(self, sub: ChannelSubscription) -> None:
+        """Nothing of a channel is subscribed to any more."""
+        if sub.heard:
+            self._owner.interrupted(sub.channel)
         sub.sid, sub.busy, sub.dirty = None, False, True
         sub.complete = False
         sub.more.clear()
