@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -243,3 +244,43 @@ def test_the_bar_is_one_that_a_terminal_shows(
         while wait.rest():
             pass
     assert "the end of order o-1" in capsys.readouterr().err
+
+
+def test_a_cancel_of_no_order_that_could_not_be_told_at_first_is_closed_by_the_next(
+    venue: Venue,
+) -> None:
+    """Reads were far behind; the next cancel proves that there is no such order."""
+    place(venue)
+    venue.lag = 1000.0
+    with pytest.raises(OrderUnknown):
+        kr.cancel_order(venue.client, "o-none", ticker="T")
+    with pytest.raises(OrderUnknown):
+        kr.cancel_order(venue.client, "o-none", ticker="U")
+    with pytest.raises(OrderUnknown):
+        kr.cancel_order(venue.client, "o-other", ticker="T")
+    venue.lag = 1.0
+    with pytest.raises(NotFoundError):
+        kr.cancel_order(venue.client, "o-none", ticker="T")
+    kept = {
+        (intent.order_id, intent.terms["ticker"], intent.state)
+        for intent in venue.desk.journal.intents().values()
+        if intent.act == "cancel"
+    }
+    assert kept == {
+        ("o-none", "T", "REJECTED"),
+        ("o-none", "U", "UNKNOWN"),
+        ("o-other", "T", "UNKNOWN"),
+    }
+
+
+def test_the_next_session_is_not_warned_of_a_cancel_of_no_order(venue: Venue) -> None:
+    venue.lag = 1000.0
+    with pytest.raises(OrderUnknown):
+        kr.cancel_order(venue.client, "o-none", ticker="T")
+    venue.lag = 1.0
+    with pytest.raises(NotFoundError):
+        kr.cancel_order(venue.client, "o-none", ticker="T")
+    venue.restart()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert kr.get_open_orders(venue.client).empty

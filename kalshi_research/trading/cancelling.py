@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -91,8 +92,10 @@ def _follow(desk: Desk, key: str, request: Request, absence: Absence) -> OrderRe
 
 
 def _no_order(desk: Desk, key: str, absence: Absence, hint: str) -> NotFoundError:
-    """Close a cancel of what is not there; the error that says so."""
-    desk.journal.note(key, state="REJECTED", note="not found")
+    """Close a cancel of what is not there, and earlier ones of it; the error that says so."""
+    refused = {"state": "REJECTED", "note": "not found"}
+    desk.journal.note(key, **refused)
+    _settle_cancels(desk, absence.order_id, refused, ticker=absence.ticker)
     return NotFoundError(
         404,
         code="not_found",
@@ -188,7 +191,7 @@ def cancelled(desk: Desk, key: str, order_id: str, receipt: Receipt) -> OrderRep
     elif mine is not None and receipt.reduced is not None:
         filled = max(0, OrderTerms.restored(mine.terms).count - receipt.reduced)
     desk.journal.note(key, state="ACKED", status="canceled", filled=filled, remaining=0, note="")
-    _settle_cancels(desk, order_id, "canceled")
+    _settle_cancels(desk, order_id, _has_ended("canceled"))
     if mine is not None:
         mine = desk.journal.note(mine.key, status="canceled", filled=filled, remaining=0)
         return report_of(desk.client, mine, OrderTerms.restored(mine.terms))
@@ -217,7 +220,7 @@ def _ended(desk: Desk, key: str, order: OrderFacts, cause: KalshiError | None) -
         remaining=order.remaining,
         note=note,
     )
-    _settle_cancels(desk, order.order_id, order.status)
+    _settle_cancels(desk, order.order_id, _has_ended(order.status))
     mine = desk.journal.order(order.order_id)
     terms = terms_of(order, mine)
     terms = replace(
@@ -232,17 +235,24 @@ def _ended(desk: Desk, key: str, order: OrderFacts, cause: KalshiError | None) -
     return report_of(desk.client, ended, terms)
 
 
-def _settle_cancels(desk: Desk, order_id: str, status: str) -> None:
-    """Earlier cancels of an order that has ended are accounted for as well."""
+def _has_ended(status: str) -> dict[str, str]:
+    return {"state": "ACKED", "status": status, "note": "the order has ended"}
+
+
+def _settle_cancels(desk: Desk, order_id: str, end: Mapping[str, str], *, ticker: str = "") -> None:
+    """Earlier cancels of an order that has ended, or does not exist, are accounted for as well.
+
+    Those that name another market than `ticker` were sent to another place.
+    """
     now = desk.pace.now()
     left = [
-        intent.key
+        intent
         for intent in desk.journal.open_intents()
         if (intent.act, intent.order_id) == ("cancel", order_id)
+        and ticker in ("", intent.terms["ticker"])
         and not desk.journal.is_busy(intent, now)
     ]
-    note = "the order has ended"
-    desk.journal.settle({key: {"state": "ACKED", "status": status, "note": note} for key in left})
+    desk.journal.settle({intent.key: end for intent in left}, seen=left)
 
 
 def _unknown_cancel(desk: Desk, intent: Intent) -> OrderUnknown:
