@@ -211,3 +211,28 @@ def test_whatever_a_question_meets_is_told_once_and_asked_again(
     until(lambda: ("A", "trades") in backfill.known)
     assert len(told.problems) == 1
     assert str(error) in told.problems[0]
+
+
+def test_what_is_being_asked_for_is_not_known_because_the_channel_is_whole(
+    exchange: Exchange, backfill: Backfill
+) -> None:
+    """A hole between the first markets of a channel and the last ones."""
+    key = ("A", "trades")
+    backfill.ask("B", "trades", None, 1.0, newest=1_000_000)
+    until(lambda: exchange.asked)
+    backfill.ask(*key, None, 1.0, newest=5_000_000)
+    assert not backfill.nothing_missed(*key), "it waits"
+    exchange.let.set()
+    until(lambda: key in backfill.known)
+    exchange.let.clear()
+    backfill.ask(*key, None, 1.0, newest=6_000_000)
+    until(lambda: len(exchange.asked) == 3)
+    assert not backfill.nothing_missed(*key), "it is being asked"
+    exchange.fails = 1
+    exchange.let.set()
+    until(lambda: backfill._due)
+    assert not backfill.nothing_missed(*key), "it has no answer"
+    assert not backfill.known & {key}
+    backfill.again("A", 1e12)
+    until(lambda: key in backfill.known)
+    assert backfill.nothing_missed(*key)

@@ -119,6 +119,7 @@ class Backfill:
         self._pool = ThreadPoolExecutor(1, "kalshi-backfill")
         self.failed = self.asked = self.unsettled = 0
         self.known: set[tuple[Hashable, str]] = set()
+        self._running: tuple[Hashable, str] | None = None
         self._waiting: dict[tuple[Hashable, str], _Question] = {}
         self._unanswered: dict[tuple[Hashable, str], _Question] = {}
         self._due: dict[tuple[Hashable, str], float] = {}
@@ -175,11 +176,14 @@ class Backfill:
             self._put(key, self._unanswered.pop(key))
 
     def nothing_missed(self, who: Hashable, channel: str) -> bool:
-        """All of a channel is heard; False if a part of it was heard before an outage."""
-        if (who, channel) in self._heard_until:
-            return False
-        self.known.add((who, channel))
-        return True
+        """All of a channel is heard; False if a part of it missed something before."""
+        key = who, channel
+        with self._lock:
+            is_asked = key in self._waiting or key in self._unanswered or key == self._running
+            if is_asked or key in self._heard_until:
+                return False
+            self.known.add(key)
+            return True
 
     def _put(self, key: tuple[Hashable, str], question: _Question) -> None:
         self._waiting[key] = question
@@ -190,11 +194,13 @@ class Backfill:
         """Ask what waits, in the other thread."""
         with self._lock:
             question = self._waiting.pop(key)
+            self._running = key
         answered = False
         try:
             answered = self._fetch(key, question)
         finally:
             with self._lock:
+                self._running = None
                 self.unsettled -= question.awaited
                 question.awaited = False
                 waiting = self._waiting.get(key)
