@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -243,3 +244,31 @@ def test_connections_ask_for_their_own_markets(venue: Faulty) -> None:
         live.wait()
         assert said(live) == dict.fromkeys(("M0", "M1", "M2"), "resting")
         assert complete(live.orders())
+
+
+def test_what_is_behind_a_list_that_was_cut_has_not_ended(venue: Faulty) -> None:
+    mine = [held("M0", "3.00"), held("M1", "4.00")]
+    serving(venue, market_positions=mine)
+    options = dataclasses.replace(FAST, rows=2)
+    with stream(venue.client(), ["M0", "M1"], "positions", options=options).wait() as live:
+        assert complete(live.positions())
+        serving(venue, market_positions=[held("Z0", "1.00"), held("M0", "5.00"), *mine[1:]])
+        venue.hang_up()
+        until(lambda: live.positions()["position"].to_dict() == {"M0": 5.0, "M1": 4.0})
+        assert not complete(live.positions())
+        assert any("more than 2 rows" in text for text in live.health.problems)
+
+
+def test_orders_behind_a_list_that_was_cut_are_looked_up_once(venue: Faulty) -> None:
+    """They may rest all the same: nothing is gained by asking for them again and again."""
+    mine = [listed(f"A{number:03}") for number in range(150)]
+    serving(venue, orders=mine)
+    options = dataclasses.replace(FAST, rows=150)
+    with stream(venue.client(), ["M0"], "orders", options=options).wait() as live:
+        serving(venue, orders=[listed(f"Z{number}", "Z") for number in range(150)] + mine, gone=mine)
+        venue.hang_up()
+        until(lambda: live.health.reconnects == 1)
+        until(lambda: any(kind == "orders" for _, kind in live._engine.backfill.known))
+        assert set(said(live).values()) == {"resting"}
+        assert len(said(live)) == 150
+        assert not complete(live.orders())

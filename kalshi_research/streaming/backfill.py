@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -314,14 +314,16 @@ class Backfill:
             with self._lock:
                 is_heard = (who, kind) not in self._heard_until
                 since = self._told_orders.get(who, since)
-        bodies = [rest_row(kind, row) for row in self._listed(kind, since, ended=not question.first)]
+        listed, is_whole = self._listed(kind, since, ended=not question.first)
+        bodies = [rest_row(kind, row) for row in listed]
         is_all = True
         if kind == "orders":
             gone, is_all = self._gone({body["order_id"] for body in bodies})
             bodies += gone
+            is_all = is_all or not is_whole  # behind the cut they rest: one look has to do
             if is_heard or not question.first:  # else what ended in an outage was not asked for
                 self._told_orders[who] = now.to_pydatetime() - _ORDERS_MARGIN
-        elif kind == "positions":
+        elif kind == "positions" and is_whole:
             bodies += self._closed({market_of(body) for body in bodies})
         markets = question.tickers
         wanted = [body for body in bodies if markets is None or market_of(body) in markets]
@@ -334,22 +336,27 @@ class Backfill:
                 self._publish(Update(kind, market_of(body), body))
         return is_all
 
-    def _listed(self, kind: str, since: datetime | None, *, ended: bool) -> Iterator[Mapping[str, Any]]:
-        """Rows of a kind; with `ended` orders that came and ended meanwhile, which do not rest."""
+    def _listed(
+        self, kind: str, since: datetime | None, *, ended: bool
+    ) -> tuple[list[Mapping[str, Any]], bool]:
+        """Rows of a kind, and whether all that stands now is among them.
+
+        With `ended` orders that came and ended meanwhile, which do not rest, are there too.
+        """
         route, key, _ = self._ROUTES[kind]
         later: dict[str, Any] = {} if since is None else {"min_ts": int(since.timestamp())}
         lists = [later] if kind == "fills" else [{}]
         if kind == "orders":
             lists = [{"status": "resting"}, *([later] if ended else [])]
-        count = 0
+        rows: list[Mapping[str, Any]] = []
         for params in lists:
             for page in self._client.pages(route, key, params=params, limit=1000):
                 for row in page.json()[key]:
-                    if count >= self._limit:
+                    if len(rows) >= self._limit:
                         self._cut(kind)
-                        return
-                    yield row
-                    count += 1
+                        return rows, params is not lists[0]
+                    rows.append(row)
+        return rows, True
 
     def _closed(self, listed: set[str]) -> list[dict[str, Any]]:
         """Positions that were there when they were last heard of, and are listed no longer."""
