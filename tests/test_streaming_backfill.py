@@ -236,3 +236,23 @@ def test_what_is_being_asked_for_is_not_known_because_the_channel_is_whole(
     backfill.again("A", 1e12)
     until(lambda: key in backfill.known)
     assert backfill.nothing_missed(*key)
+
+
+def test_an_answer_in_parts_is_no_failure(
+    exchange: Exchange, backfill: Backfill, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails after it is told, as anything that fails first."""
+    monkeypatch.setattr(exchange, "request", lambda *_: {"order": {}}, raising=False)
+    for number in range(150):
+        resting = {"order_id": f"O{number}", "status": "resting"}
+        backfill._feeds.rows["orders"][number,] = resting
+    monkeypatch.setattr(backfill, "_publish", lambda update: None)
+    exchange.let.set()
+    backfill.ask("A", "orders", None, 1.0)
+    until(lambda: backfill._due)
+    assert (backfill.failed, told.problems) == (0, [])
+    exchange.fails = 2
+    for failed in (1, 2):
+        backfill.again("A", 1e12)
+        until(lambda failed=failed: backfill.failed == failed and backfill._due)
+        assert len(told.problems) == 1

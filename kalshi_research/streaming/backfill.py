@@ -216,17 +216,16 @@ class Backfill:
                     self._tries.pop(key, None)
 
     def _pause(self, key: tuple[Hashable, str]) -> float:
-        """How long a question without an answer rests: longer each time, never in step [s]."""
-        tries = self._tries[key] = self._tries.get(key, 0) + 1
-        options = self._options
-        longest: float = min(options.backoff * 2 ** min(tries - 1, 16), options.most_backoff)
+        """How long a question rests: longer each time that it failed, never in step [s]."""
+        tries, options = self._tries.get(key, 0), self._options
+        longest: float = min(options.backoff * 2 ** min(max(tries - 1, 0), 16), options.most_backoff)
         return longest * random.uniform(0.5, 1.0)  # noqa: S311
 
     def _told(self, key: tuple[Hashable, str], asking: Future[None]) -> None:
         """Nothing that a question met with stays unsaid."""
         error = None if asking.cancelled() else asking.exception()
         if error is not None:
-            self._failed(key, repr(error), first=False, before=self._tries.get(key, 1) - 1)
+            self._failed(key, repr(error), first=False)
 
     def interrupted(self, who: Hashable, channel: str, newest: int | None) -> None:
         """A channel is heard no longer; all until `newest` was [ms], None if nobody knows the time."""
@@ -253,14 +252,16 @@ class Backfill:
                 return self._rows(who, channel, question)
             self._trades(None if tickers is None else list(tickers), _from(newest))
         except KalshiError as error:
-            self._failed(key, str(error), first=question.first, before=self._tries.get(key, 0))
+            self._failed(key, str(error), first=question.first)
             return False
         return True
 
-    def _failed(self, key: tuple[Hashable, str], said: str, *, first: bool, before: int) -> None:
+    def _failed(self, key: tuple[Hashable, str], said: str, *, first: bool) -> None:
         """Told unless it failed before: it may be asked for many times until there is an answer."""
         self.failed += 1
-        if not before:
+        with self._lock:
+            tries = self._tries[key] = self._tries.get(key, 0) + 1
+        if tries == 1:
             what = "what there was at the beginning" if first else "what was missed"
             self._problem(
                 f"{key[1]}: {what} could not be asked for; it is asked for again: {printable(said, 160)}"
