@@ -206,7 +206,8 @@ def _lab(folder: Path, options: Sequence[str]) -> int:
     command = [sys.executable, "-m", "jupyterlab", str(folder)]
     if (folder / _GALLERY).is_file():
         command.append(f"--LabApp.default_url=/lab/tree/{_GALLERY}")
-    # Defaults only, which the user's settings overrule: texts open as pages, not in an editor.
+    # Defaults only, which the user's settings overrule: texts open as pages, not in an editor, and what
+    # is clicked goes to the kernel itself: JupyterLab 4.6 may end the subshell that it sends clicks to.
     paths = [*filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")]), str(Path(__file__).parent)]
     environment = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
     command += options

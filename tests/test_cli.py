@@ -313,8 +313,10 @@ def test_lab_opens_the_gallery_as_a_page(tmp_path: Path, monkeypatch: pytest.Mon
     folders = environment["JUPYTER_CONFIG_PATH"].split(os.pathsep)
     assert folders[0] == str(tmp_path / "own")
     settings = Path(folders[1]) / "labconfig" / "default_setting_overrides.json"
-    documents = json.loads(settings.read_text())["@jupyterlab/docmanager-extension:plugin"]
-    assert documents == {"defaultViewers": {"markdown": "Markdown Preview"}}
+    assert json.loads(settings.read_text()) == {
+        "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}},
+        "@jupyterlab/apputils-extension:kernels-settings": {"commsOverSubshells": "disabled"},
+    }
 
 
 STAND_IN = """

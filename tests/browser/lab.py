@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+import kalshi_research
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -68,6 +70,8 @@ RAN = """([at, before]) => {
 READY = """async () => {
   const found = window.jupyterapp?.shell?.currentWidget;
   if (!found?.sessionContext) return false;
+  // A default of `kalshi-research lab`, which is read after the page is there.
+  if (window.jupyterapp.serviceManager.kernels.commsOverSubshells !== 'disabled') return false;
   await found.sessionContext.ready;
   const kernel = found.sessionContext.session?.kernel;
   await kernel?.info;
@@ -128,7 +132,11 @@ class Lab:
         self.token = secrets.token_hex(16)
         (folder / "work").mkdir(parents=True, exist_ok=True)
         self._variables = dict(
-            os.environ, PYTHONUNBUFFERED="1", KALSHI_RESEARCH_PROGRESS="0", **variables
+            os.environ,
+            PYTHONUNBUFFERED="1",
+            KALSHI_RESEARCH_PROGRESS="0",
+            JUPYTER_CONFIG_PATH=str(Path(kalshi_research.__file__).parent),  # as `kalshi-research lab`
+            **variables,
         )
         for name in (
             "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR",
@@ -282,6 +290,10 @@ def pictured(page: Page, path: Path) -> Iterator[None]:
     except BaseException as error:
         page.screenshot(path=path)
         error.add_note(f"picture: {path}")
+        log = path.with_name("lab.log")
+        if log.is_file():
+            lines = log.read_text("utf-8", "replace").splitlines()
+            error.add_note("\n".join(line for line in lines[-40:] if "ServerApp" not in line))
         raise
 
 
