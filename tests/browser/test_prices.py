@@ -55,6 +55,14 @@ def test_the_points_of_fine_prices_stand_above_each_other(lab: Lab, pictures: Pa
         page.locator(ladder, has_text="0.043").wait_for()
         page.get_by_text("Buy 10 YES of").wait_for()
         page.locator(".kr-fills td", has_text="0.047").wait_for()
+        cells = "table[aria-label='{}'] td:nth-child({}) .{}"
+        resting = cells.format("Your resting orders", 2, "figure")
+        short = [
+            cells.format(table, column, "clip")
+            for table, column in (("Last trades", 1), ("Last trades", 2), ("Resting orders", 2))
+        ]
+        for part in (resting, *short):  # each is asked for on its own
+            page.locator(part).first.wait_for(state="attached")
         resize(page, width, 2600)
         page.screenshot(path=pictures / f"desk-fine-{width}.png")
         fits = "all => all.map(one => one.scrollWidth <= one.clientWidth)"
@@ -63,10 +71,8 @@ def test_the_points_of_fine_prices_stand_above_each_other(lab: Lab, pictures: Pa
         assert page.locator(ladder).all_inner_texts() == shown
         assert len(points(page, ladder)) == len(shown)
         assert len(set(points(page, ladder))) == 1
-        resting = "table[aria-label='Your resting orders'] td:nth-child(2) .figure"
         assert page.locator(resting).all_inner_texts() == ["0.04", "0.043"]
         assert len(set(points(page, resting))) == 1
         lines = "all => all.map(one => Math.round(one.getBoundingClientRect().height / 18.85))"
-        for table, column in (("Last trades", 1), ("Last trades", 2), ("Resting orders", 2)):
-            cells = page.locator(f"table[aria-label='{table}'] td:nth-child({column}) .clip")
-            assert set(cells.evaluate_all(lines)) == {1}, "however narrow it is"
+        for part in short:
+            assert set(page.locator(part).evaluate_all(lines)) == {1}, "however narrow it is"
