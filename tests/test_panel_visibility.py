@@ -14,7 +14,8 @@ import kalshi_research as kr
 from kalshi_research.panels import visibility
 from kalshi_research.panels.kernel_time import FREE_TIME, FreeTime, follow_cells
 from kalshi_research.panels.visibility import Watched
-from kalshi_research.sandbox.stream.hub import Hub
+
+pytest_plugins = ["tests.open_streams"]
 
 TICKER = "KXHIGHNY-26NOV21-B46.5"
 OTHER = "KXHIGHNY-26NOV21-B44.5"
@@ -41,25 +42,6 @@ def clock() -> Clock:
 @pytest.fixture
 def watched(clock: Clock) -> Watched:
     return Watched(now=clock)
-
-
-@pytest.fixture
-def streams(monkeypatch: pytest.MonkeyPatch) -> set[Any]:
-    """The streams that are open, as the exchange sees it."""
-    running: set[Any] = set()
-    join, leave = Hub.join, Hub.leave
-
-    def joined(hub: Hub, session: Any) -> None:
-        running.add(session)
-        join(hub, session)
-
-    def left(hub: Hub, session: Any) -> None:
-        running.discard(session)
-        leave(hub, session)
-
-    monkeypatch.setattr(Hub, "join", joined)
-    monkeypatch.setattr(Hub, "leave", left)
-    return running
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pytest
 from lab import Lab, run_all, run_cell
 
 import kalshi_research as kr
-from kalshi_research.sandbox.stream.hub import Hub
+
+pytest_plugins = ["tests.open_streams"]
 
 TICKER = "KXHIGHNY-26NOV21-B46.5"
 MADE = """import kalshi_research as kr
@@ -31,25 +32,6 @@ VIEW = """async source => {
     el: document.querySelector('#view'),
   });
 }"""
-
-
-@pytest.fixture
-def streams(monkeypatch: pytest.MonkeyPatch) -> set[Any]:
-    """The streams that are open, as the exchange sees it."""
-    running: set[Any] = set()
-    join, leave = Hub.join, Hub.leave
-
-    def joined(hub: Hub, session: Any) -> None:
-        running.add(session)
-        join(hub, session)
-
-    def left(hub: Hub, session: Any) -> None:
-        running.discard(session)
-        leave(hub, session)
-
-    monkeypatch.setattr(Hub, "join", joined)
-    monkeypatch.setattr(Hub, "leave", left)
-    return running
 
 
 @pytest.fixture
